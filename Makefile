@@ -1,0 +1,59 @@
+# `make` alone lists what there is. Each target sets up what it needs on a fresh machine and is quick when that is done.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check
+TORCH  := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
+
+.PHONY: help lab tour test bench results readme nb export clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make lab      open your copy of the course in the browser (sets everything up the first time)"
+	@echo "make tour     chapter 01's runs and tables, in the terminal"
+	@echo "make test     every test: notebooks, library, faults"
+	@echo "make results  the stored tables: makes what is missing or stale"
+	@echo "make bench    side-by-side speed runs: make bench CASE=name"
+	@echo "make export   notebooks -> ft_course/     make readme  nbs/index.ipynb -> README.md     make nb NB=nbs/...  run and tidy a notebook"
+	@echo "make clean    remove the environment and what was built (not your copy of the course, not the model cache)"
+	@echo "On Linux without an NVIDIA card: make lab TORCH_INDEX_URL=<the address that pytorch.org shows for CPU>  saves several gigabytes."
+
+$(VENV)/.course: settings.ini setup.py pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "The course needs Python 3.11 or newer and this is " + sys.version.split()[0] + ": make lab PYTHON=python3.12, say")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(if $(TORCH_INDEX_URL),$(PIP) install --index-url $(TORCH_INDEX_URL) $(TORCH))
+	$(PIP) install -c constraints.txt -e ".[course]"
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.course
+	$(PIP) install -c constraints.txt -e ".[course,dev]"
+	@touch $@
+
+lab: $(VENV)/.course
+	$(BIN)/ft-course lab
+
+tour: $(VENV)/.course
+	$(BIN)/ft-course tour
+
+test: $(VENV)/.dev
+	$(BIN)/ft-course assets
+	$(BIN)/python -m pytest tests -q --durations=15
+
+results: $(VENV)/.course
+	$(BIN)/ft-course results
+
+bench: $(VENV)/.course
+	$(BIN)/python benchmarks/run.py $(CASE)
+
+export: $(VENV)/.dev
+	$(BIN)/nbdev-export
+
+readme: $(VENV)/.dev
+	$(BIN)/python -c "from ft_course.notebooks import main; main(['readme'])"
+
+nb: $(VENV)/.dev
+	$(BIN)/python -c "import sys; from ft_course.notebooks import main; main(['execute', *sys.argv[1:]])" $(NB)
+
+clean:
+	rm -rf $(VENV) build dist _docs _proc *.egg-info .pytest_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +

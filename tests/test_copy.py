@@ -1,0 +1,58 @@
+"The learner's copy is never overwritten where the learner changed it."
+import json
+import shutil
+
+import pytest
+
+from ft_course.core import CourseError
+from ft_course.notebooks import course_root, learners_copy
+
+
+@pytest.fixture
+def course(tmp_path, root):
+    (tmp_path/"course"/"nbs"/"1_foundations").mkdir(parents=True)
+    (tmp_path/"course"/"settings.ini").write_text("")
+    shutil.copy(root/"nbs"/"1_foundations"/"04_evaluation.ipynb", tmp_path/"course"/"nbs"/"1_foundations"/"04_evaluation.ipynb")
+    return tmp_path/"course"
+
+
+def edit(path, text):
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    notebook["cells"][1]["source"] = [text]
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+
+
+def test_outputs_are_cleared_and_untouched_ones_follow_the_course(course, tmp_path):
+    source, mine = course/"nbs"/"1_foundations"/"04_evaluation.ipynb", tmp_path/"mine"/"1_foundations"/"04_evaluation.ipynb"
+    assert learners_copy(course, tmp_path/"mine") == []
+    assert not any(c.get("outputs") for c in json.loads(mine.read_text(encoding="utf-8"))["cells"])
+    edit(source, "New text from the course.")
+    assert learners_copy(course, tmp_path/"mine") == [] and "New text from the course." in mine.read_text(encoding="utf-8")
+
+
+def test_a_changed_one_stays_and_is_named(course, tmp_path):
+    source, mine = course/"nbs"/"1_foundations"/"04_evaluation.ipynb", tmp_path/"mine"/"1_foundations"/"04_evaluation.ipynb"
+    learners_copy(course, tmp_path/"mine")
+    edit(mine, "My own words.")
+    assert learners_copy(course, tmp_path/"mine") == []            # nothing newer to miss
+    edit(source, "New text from the course.")
+    for _ in range(2):
+        assert learners_copy(course, tmp_path/"mine") == ["1_foundations/04_evaluation.ipynb"]
+        assert "My own words." in mine.read_text(encoding="utf-8")
+    mine.write_text("damaged", encoding="utf-8")
+    learners_copy(course, tmp_path/"mine")
+    assert mine.read_text(encoding="utf-8") == "damaged"
+
+
+def test_a_lost_record_overwrites_nothing(course, tmp_path):
+    learners_copy(course, tmp_path/"mine")
+    mine = tmp_path/"mine"/"1_foundations"/"04_evaluation.ipynb"
+    edit(mine, "My own words.")
+    (tmp_path/"mine"/".course.json").write_text("{")
+    assert learners_copy(course, tmp_path/"mine") == ["1_foundations/04_evaluation.ipynb"] and "My own words." in mine.read_text(encoding="utf-8")
+
+
+def test_outside_a_clone(tmp_path, monkeypatch):
+    import ft_course
+    monkeypatch.setattr(ft_course, "__file__", str(tmp_path/"site-packages"/"ft_course"/"__init__.py"))
+    with pytest.raises(CourseError, match="go to the folder you cloned"): course_root(tmp_path)

@@ -1,0 +1,29 @@
+"Files whole or absent, sentences that cannot lie."
+import errno
+import os
+
+import pytest
+
+from ft_course.core import CourseError, atomic_path, claim
+
+
+@pytest.mark.parametrize("code, says", [(errno.ENOSPC, "disk is full"), (errno.EROFS, "read-only"), (errno.EACCES, "may not be written")])
+def test_what_the_system_says_becomes_a_sentence(tmp_path, code, says):
+    (tmp_path/"old").write_text("old")
+    with pytest.raises(CourseError, match=says):
+        with atomic_path(tmp_path/"old") as tmp:
+            tmp.write_text("half")
+            raise OSError(code, os.strerror(code))
+    assert [p.name for p in tmp_path.iterdir()] == ["old"] and (tmp_path/"old").read_text() == "old"
+
+
+def test_a_folder_is_replaced_whole(tmp_path):
+    for content in ("one", "two"):
+        with atomic_path(tmp_path/"folder") as tmp:
+            tmp.mkdir()
+            (tmp/content).write_text(content)
+    assert [p.name for p in (tmp_path/"folder").iterdir()] == ["two"] and [p.name for p in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_claim_that_fails_says_which():
+    with pytest.raises(AssertionError, match="gains 3 points"): claim(False, "It gains {n} points.", n=3)
