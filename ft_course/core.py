@@ -7,7 +7,7 @@ __all__ = ['CourseError', 'nearest', 'home', 'disk_error', 'atomic_path', 'seede
            'claim']
 
 # %% ../nbs/library/core.ipynb #9f2a7a41
-import contextlib, os, random, secrets, shutil, sys, threading, time
+import contextlib, os, random, re, secrets, shutil, sys, threading, time
 from pathlib import Path
 
 # %% ../nbs/library/core.ipynb #d9654288
@@ -61,7 +61,10 @@ def atomic_path(
             os.replace(tmp, path)
             shutil.rmtree(old, ignore_errors=True)
         else: os.replace(tmp, path)
-    except OSError as err: raise disk_error(err, path) from err
+    except Exception as err:
+        number = err.errno if isinstance(err, OSError) else int((re.search(r"os error (\d+)", str(err)) or [0, 0])[1])  # safetensors wraps the system's number in a text
+        if not number: raise
+        raise disk_error(OSError(number, os.strerror(number)), path) from err
     finally:
         if tmp.is_dir(): shutil.rmtree(tmp, ignore_errors=True)
         else: tmp.unlink(missing_ok=True)

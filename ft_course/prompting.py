@@ -8,6 +8,7 @@ __all__ = ['PromptClassifier']
 # %% ../nbs/2_alternatives/08_prompting.ipynb #a2778dbf
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
 
 from .core import progress
 from .models import best_device, load_causal, load_tokenizer
@@ -40,6 +41,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):
         "Probability of each label among the labels, shape (n_texts, n_classes)."
         import torch
         from ft_course.training import collate, length_grouped_batches
+        check_is_fitted(self, "model_")
         rows = [{"input_ids": ids} for ids in self.tokenizer_([self._prompt(t) for t in texts], add_special_tokens=False)["input_ids"]]
         probabilities, device = np.zeros((len(rows), len(self.classes_))), next(self.model_.parameters()).device
         with torch.inference_mode():
@@ -53,4 +55,5 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):
 
     def predict(self, texts) -> np.ndarray:
         "The most probable label of each text."
-        return self.classes_[self.predict_proba(texts).argmax(-1)]
+        probabilities = self.predict_proba(texts)
+        return self.classes_[probabilities.argmax(-1)]

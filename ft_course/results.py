@@ -52,16 +52,16 @@ def candidates(
     from sklearn.dummy import DummyClassifier
     if task == "headline_writing":
         return {"before": {"as it is": _writer(1e-4, 0, Full())},
-                "fine-tuned": {f"last {k} layers, {lr:g}": _writer(lr, 1, LastLayers(k)) for k, lr in WRITER}}
+                "fine-tuned": {f"last {k} layers, rate {lr:g}": _writer(lr, 1, LastLayers(k)) for k, lr in WRITER}}
     linear = [(C, w) for C in (1, 10, 100) for w in (None, "balanced")]
     return {"majority": {"most frequent": DummyClassifier()},
             "TF-IDF": {f"C={C}, weights={w}": _tfidf(C, w) for C, w in linear},
             "frozen encoder": {f"C={C}, weights={w}": _frozen(C, w) for C, w in linear},
             "zero-shot prompt": {name: PromptClassifier(text) for name, text in PROMPTS[task].items()},
-            "random weights": {f"{lr:g}, {n} epochs": _tuned(lr, n, pretrained=False) for lr, n in RANDOM[task]},
-            "fine-tuned": {f"{lr:g}, {n} epochs": _tuned(lr, n) for lr, n in TUNED[task]}}
+            "random weights": {f"rate {lr:g}, epochs {n}": _tuned(lr, n, pretrained=False) for lr, n in RANDOM[task]},
+            "fine-tuned": {f"rate {lr:g}, epochs {n}": _tuned(lr, n) for lr, n in TUNED[task]}}
 
-RANDOM = {"airline": [(1e-4, 1), (2e-4, 1), (5e-4, 1)], "headlines": [(2e-4, 4), (5e-4, 4)]}
+RANDOM = {"airline": [(1e-4, 1), (2e-4, 1), (5e-4, 1)], "headlines": [(1e-4, 4), (2e-4, 4), (5e-4, 4)]}
 WRITER = [(6, 5e-4), (12, 2e-4), (12, 5e-4)]
 TUNED = {"airline": [(1e-4, 1), (2e-4, 1), (3e-4, 1), (1e-4, 2), (2e-4, 2)], "headlines": [(1e-4, 3), (2e-4, 3), (3e-4, 3)]}
 

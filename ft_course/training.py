@@ -16,11 +16,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
 from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 
 from .core import CourseError, atomic_path, progress, seeded
-from .models import best_device, load_causal, load_classifier, load_tokenizer
+from .models import best_device, load_causal, load_classifier, load_tokenizer, quiet_transformers
 
 # %% ../nbs/1_foundations/05_training.ipynb #9426c4d9
 @dataclass(frozen=True)
@@ -218,8 +219,7 @@ def train(
     scheduler = _scheduler(optimizer, hparams, n_steps)
     run = Run(model, hparams, optimizer, scheduler, n_steps, history=[])
     hooks, order, lengths = [*method.callbacks(), *callbacks], torch.Generator().manual_seed(seed), [len(r["input_ids"]) for r in rows]
-    bar = progress(total=n_steps, desc="training", unit="step")
-    with seeded(seed):
+    with seeded(seed), progress(total=n_steps, desc="training", unit="step") as bar:
         model.train()
         for run.epoch in range(hparams.num_train_epochs):
             for numbers in length_grouped_batches(lengths, hparams.per_device_train_batch_size, order):
@@ -234,7 +234,6 @@ def train(
                 bar.update(); bar.set_postfix(loss=f"{run.history[-1]['loss']:.3f}", refresh=False)
                 for hook in hooks: hook.on_step_end(run)
             for hook in hooks: hook.on_epoch_end(run)
-    bar.close()
     model.eval()
     return run
 
@@ -260,18 +259,14 @@ def _check_pairs(texts, answers, names=("texts", "labels")) -> tuple[list, list]
     if not texts: raise ValueError(f"there are no {names[0]} to learn from")
     return texts, answers
 
-def _not_fitted(estimator):
-    from sklearn.exceptions import NotFittedError
-    raise NotFittedError(f"this {type(estimator).__name__} is not trained yet; call fit first, or {type(estimator).__name__}.load(folder)")
-
 # %% ../nbs/1_foundations/05_training.ipynb #9d364ff4
 FORMAT = 1
 
 def _save(estimator, folder, **extra):
-    if not hasattr(estimator, "model_"): _not_fitted(estimator)
+    check_is_fitted(estimator, "model_")
     method = {"class": type(estimator.method).__name__, **asdict(estimator.method)}
     about = {"format": FORMAT, "estimator": type(estimator).__name__, "model": str(estimator.model), "method": method, "hparams": asdict(estimator.hparams)} | extra
-    with atomic_path(folder) as tmp:
+    with atomic_path(folder) as tmp, quiet_transformers():
         estimator.model_.save_pretrained(tmp)
         estimator.tokenizer_.model_max_length = estimator.hparams.max_length
         estimator.tokenizer_.save_pretrained(tmp)
@@ -314,6 +309,8 @@ class FineTunedClassifier(ClassifierMixin, BaseEstimator):
         self.tokenizer_ = load_tokenizer(self.model)
         self.model_ = load_classifier(self.model, self.classes_.tolist(), self.pretrained, seed)
         self.model_.config.pad_token_id = self.tokenizer_.pad_token_id
+        longest = getattr(self.model_.config, "max_position_embeddings", None)
+        if longest and self.hparams.max_length > longest: raise ValueError(f"max_length={self.hparams.max_length} is more than the {longest} tokens that {self.model} can read; set HParams(max_length={longest}) or less")
         rows = [{"input_ids": ids, "labels": int(code)} for ids, code in zip(self._tokenize(texts), codes)]
         scores = [] if validation is None else [_ValidationScores(self, *validation)]
         run = train(self.model_, rows, self.hparams, self.method, classification_loss, self.tokenizer_.pad_token_id, seed, [*scores, *self.callbacks])
@@ -329,7 +326,7 @@ class FineTunedClassifier(ClassifierMixin, BaseEstimator):
 
     def decision_function(self, texts) -> np.ndarray:
         "The model's scores before the softmax, shape (n_texts, n_classes)."
-        if not hasattr(self, "model_"): _not_fitted(self)
+        check_is_fitted(self, "model_")
         rows = [{"input_ids": ids} for ids in self._tokenize(texts)]
         logits, device = np.zeros((len(rows), len(self.classes_)), dtype=np.float32), next(self.model_.parameters()).device
         self.model_.eval()
@@ -345,10 +342,12 @@ class FineTunedClassifier(ClassifierMixin, BaseEstimator):
 
     def predict(self, texts) -> np.ndarray:
         "The most probable label of each text, as it was given to `fit`."
-        return self.classes_[self.decision_function(texts).argmax(-1)]
+        scores = self.decision_function(texts)
+        return self.classes_[scores.argmax(-1)]
 
     def save(self, folder) -> "FineTunedClassifier":
         "Writes a transformers folder that `pipeline('text-classification')` opens, whole or not at all. Raises `CourseError` when there is no room."
+        check_is_fitted(self, "model_")
         return _save(self, folder, classes=self.classes_.tolist(), pretrained=self.pretrained, random_state=self.random_state)
 
     @classmethod
@@ -416,7 +415,7 @@ class FineTunedGenerator(BaseEstimator):
 
     def answer_losses(self, prompts, answers) -> np.ndarray:
         "Mean cross-entropy (nats a token) of each given answer, its end mark included, shape (n_prompts,)."
-        if not hasattr(self, "model_"): _not_fitted(self)
+        check_is_fitted(self, "model_")
         rows, losses, device = self._rows(*_check_pairs(prompts, answers, ("prompts", "answers"))), np.zeros(len(prompts)), next(self.model_.parameters()).device
         with torch.inference_mode():
             for numbers in progress(length_grouped_batches([len(r["input_ids"]) for r in rows], 16), "answer loss", unit="batch"):
@@ -427,7 +426,7 @@ class FineTunedGenerator(BaseEstimator):
 
     def generate(self, prompts) -> list[str]:
         "The most probable answer to each prompt, token by token (greedy), without its end mark."
-        if not hasattr(self, "model_"): _not_fitted(self)
+        check_is_fitted(self, "model_")
         rows, answers, device = self._rows(_check_texts(prompts, "prompts")), [""]*len(prompts), next(self.model_.parameters()).device
         end = self.tokenizer_.eos_token_id
         with torch.inference_mode():

@@ -92,7 +92,7 @@ def writer(tmp_path_factory):
 
 def test_generator_round_trip(writer, tmp_path):
     prompts, answers = ["The firm grew.", "Rain is coming to the north and to the coast."], ["Firm grows", "Rain in the north"]
-    model = FineTunedGenerator(writer, Full(), HParams(learning_rate=1e-2, num_train_epochs=30, per_device_train_batch_size=2), instruction="Write a headline.").fit(prompts, answers)
+    model = FineTunedGenerator(writer, Full(), HParams(learning_rate=5e-3, num_train_epochs=100, per_device_train_batch_size=2), instruction="Write a headline.").fit(prompts, answers)
     assert model.generate(prompts) == answers                      # it can learn two answers by heart, end mark included
     assert model.generate(prompts[:1]) == model.generate(prompts)[:1]   # padding on the left changes nothing
     again = FineTunedGenerator.load(model.save(tmp_path/"w") and tmp_path/"w")
@@ -131,7 +131,7 @@ def test_wrong_use_is_one_sentence(tiny, case):
 
 
 def test_not_fitted(tiny, tmp_path):
-    with pytest.raises(NotFittedError, match="call fit first"): FineTunedClassifier(tiny).predict(["a"])
+    with pytest.raises(NotFittedError, match="not fitted yet"): FineTunedClassifier(tiny).predict(["a"])
     with pytest.raises(NotFittedError): FineTunedClassifier(tiny).save(tmp_path/"m")
     assert not (tmp_path/"m").exists()
 
