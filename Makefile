@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 TORCH  := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 
-.PHONY: help lab tour test bench results readme nb export clean
+.PHONY: help lab tour test results readme nb export clean
 .DEFAULT_GOAL := help
 
 help:
@@ -13,7 +13,6 @@ help:
 	@echo "make tour     chapter 01's runs and tables, in the terminal"
 	@echo "make test     every test: notebooks, library, faults"
 	@echo "make results  the stored tables: makes what is missing or stale"
-	@echo "make bench    side-by-side speed runs: make bench CASE=name"
 	@echo "make export   notebooks -> ft_course/     make readme  nbs/index.ipynb -> README.md     make nb NB=nbs/...  run and tidy a notebook"
 	@echo "make clean    remove the environment and what was built (not your copy of the course, not the model cache)"
 	@echo "On Linux without an NVIDIA card: make lab TORCH_INDEX_URL=<the address that pytorch.org shows for CPU>  saves several gigabytes."
@@ -41,9 +40,6 @@ test: $(VENV)/.dev
 
 results: $(VENV)/.course
 	$(BIN)/ft-course results
-
-bench: $(VENV)/.course
-	$(BIN)/python benchmarks/run.py $(CASE)
 
 export: $(VENV)/.dev
 	$(BIN)/nbdev-export

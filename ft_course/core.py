@@ -12,7 +12,8 @@ from pathlib import Path
 
 # %% ../nbs/library/core.ipynb #d9654288
 class CourseError(Exception):
-    "Something around the course is not as it must be; the message says what, what was expected, and what to do."
+    """Something around the course is not as it must be; the message says what, what was expected,
+    and what to do."""
 
 # %% ../nbs/library/core.ipynb #6bd1fc6b
 def nearest(
@@ -26,7 +27,8 @@ def nearest(
 
 # %% ../nbs/library/core.ipynb #9555a25c
 def home() -> Path:
-    "The course's cache folder: `FT_COURSE_HOME`, or the system's cache folder for this user. It may not exist yet."
+    """The course's cache folder: `FT_COURSE_HOME`, or the system's cache folder for this user.
+    It may not exist yet."""
     if os.environ.get("FT_COURSE_HOME"): return Path(os.environ["FT_COURSE_HOME"]).expanduser()
     from platformdirs import user_cache_path
     return user_cache_path("ft_course", appauthor=False)
@@ -38,18 +40,22 @@ def disk_error(
 ) -> CourseError:
     "The `CourseError` that says in one sentence why `path` could not be written."
     import errno
-    what = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up", errno.EFBIG: "the file would exceed this process's size limit",
-            errno.EACCES: "this folder may not be written to", errno.EPERM: "this folder may not be written to", errno.EROFS: "the file system is read-only",
-            errno.ENOTDIR: "a file stands where a folder should be", errno.EEXIST: "a file stands where a folder should be"}.get(err.errno, err.strerror or str(err))
-    return CourseError(f"Could not write {path}: {what}. Nothing was left half-written; make room or choose another place "
-                       f"(FT_COURSE_HOME moves the course's cache), then run it again.")
+    what = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up",
+            errno.EFBIG: "the file would exceed this process's size limit",
+            errno.EACCES: "this folder may not be written to", errno.EPERM: "this folder may not be written to",
+            errno.EROFS: "the file system is read-only",
+            errno.ENOTDIR: "a file stands where a folder should be",
+            errno.EEXIST: "a file stands where a folder should be"}.get(err.errno, err.strerror or str(err))
+    return CourseError(f"Could not write {path}: {what}. Nothing was left half-written; make room or choose "
+                       "another place (FT_COURSE_HOME moves the course's cache), then run it again.")
 
 # %% ../nbs/library/core.ipynb #9dd26601
 @contextlib.contextmanager
 def atomic_path(
     path,  # where the finished file or folder will stand
 ):         # yields a temporary path in the same folder, to be created as a file or a folder by the caller
-    "Write to a temporary name and rename at the end: `path` is whole or absent, also after a crash. Raises `CourseError` when it cannot be written."
+    """Write to a temporary name and rename at the end: `path` is whole or absent, also after a crash.
+    Raises `CourseError` when it cannot be written."""
     path = Path(path)
     tmp = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
@@ -62,7 +68,9 @@ def atomic_path(
             shutil.rmtree(old, ignore_errors=True)
         else: os.replace(tmp, path)
     except Exception as err:
-        number = err.errno if isinstance(err, OSError) else int((re.search(r"os error (\d+)", str(err)) or [0, 0])[1])  # safetensors wraps the system's number in a text
+        # safetensors wraps the system's number in a text
+        number = (err.errno if isinstance(err, OSError)
+                  else int((re.search(r"os error (\d+)", str(err)) or [0, 0])[1]))
         if not number: raise
         raise disk_error(OSError(number, os.strerror(number)), path) from err
     finally:
@@ -74,7 +82,8 @@ def atomic_path(
 def seeded(
     seed: int,  # any integer; the same seed gives the same draws
 ):
-    "Within the block Python, NumPy and PyTorch (where they are loaded) draw from `seed`; afterwards their states are as they were."
+    """Within the block Python, NumPy and PyTorch (where they are loaded) draw from `seed`;
+    afterwards their states are as they were."""
     numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
     states = random.getstate(), numpy and numpy.random.get_state(), torch and torch.get_rng_state()
     cuda = torch.cuda.get_rng_state_all() if torch and torch.cuda.is_available() else None
@@ -101,7 +110,8 @@ def progress(
 
 # %% ../nbs/library/core.ipynb #e91bba1b
 class Meter:
-    "Measures a block: `seconds` (wall clock) and `peak_mb` (largest resident memory of this process in MB, sampled every 50 ms; on CUDA, `cuda_mb` too)."
+    """Measures a block: `seconds` (wall clock) and `peak_mb` (largest resident memory of this process in MB,
+    sampled every 50 ms; on CUDA, `cuda_mb` too)."""
     seconds = peak_mb = cuda_mb = None
 
     def __enter__(self):
@@ -127,7 +137,9 @@ class Meter:
         torch = sys.modules.get("torch")
         if torch and torch.cuda.is_available(): self.cuda_mb = torch.cuda.max_memory_allocated() / 1e6
 
-    def __repr__(self): return "Meter(not finished)" if self.seconds is None else f"Meter({self.seconds:.1f} s, {self.peak_mb:.0f} MB)"
+    def __repr__(self):
+        return ("Meter(not finished)" if self.seconds is None
+                else f"Meter({self.seconds:.1f} s, {self.peak_mb:.0f} MB)")
 
 # %% ../nbs/library/core.ipynb #fd85837f
 class Sentence(str):

@@ -35,10 +35,12 @@ def read_tweets() -> pd.DataFrame:
 
 # %% ../nbs/1_foundations/03_dataset.ipynb #cc7bbcaf
 def read_articles() -> pd.DataFrame:
-    "Every article of the `articles` asset: `id` (section/file), `section`, `headline`, `opening` (first paragraph), `body` (all paragraphs)."
+    """Every article of the `articles` asset: `id` (section/file), `section`, `headline`,
+    `opening` (first paragraph), `body` (all paragraphs)."""
     rows = []
     for file in sorted(asset_folder("articles").glob("*/*.txt")):
-        headline, *paragraphs = [line.strip() for line in decode(file.read_bytes()).splitlines() if line.strip()]
+        headline, *paragraphs = [line.strip() for line in decode(file.read_bytes()).splitlines()
+                                 if line.strip()]
         rows.append({"id": f"{file.parent.name}/{file.stem}", "section": file.parent.name, "headline": headline,
                      "opening": paragraphs[0], "body": "\n\n".join(paragraphs)})
     return pd.DataFrame(rows)
@@ -63,17 +65,20 @@ def near_duplicate_groups(
     keys: list[str],         # as from `text_key`
     threshold: float = .5,   # Jaccard similarity of word pairs from which two texts count as near duplicates
 ) -> np.ndarray:             # a group number for each text, shape (n_texts,)
-    "Groups of near duplicates: connected components of the pairs whose word pairs overlap by `threshold` (Broder 1997, without the sketching)."
+    """Groups of near duplicates: connected components of the pairs whose word pairs overlap by `threshold`
+    (Broder 1997, without the sketching)."""
     from scipy.sparse import csr_matrix, vstack
     from scipy.sparse.csgraph import connected_components
     from sklearn.feature_extraction.text import CountVectorizer
-    pairs = CountVectorizer(ngram_range=(2, 2), binary=True, token_pattern=r"\S+", dtype=np.int32).fit_transform(keys)
+    pairs = CountVectorizer(ngram_range=(2, 2), binary=True, token_pattern=r"\S+",
+                            dtype=np.int32).fit_transform(keys)
     sizes, links = np.asarray(pairs.sum(axis=1)).ravel(), []
     for start in range(0, len(keys), 1000):
         shared = (pairs[start:start + 1000] @ pairs.T).tocoo()
         jaccard = shared.data / (sizes[shared.row + start] + sizes[shared.col] - shared.data)
         keep = jaccard >= threshold
-        links.append(csr_matrix((np.ones(keep.sum()), (shared.row[keep], shared.col[keep])), shape=shared.shape))
+        links.append(csr_matrix((np.ones(keep.sum()), (shared.row[keep], shared.col[keep])),
+                                shape=shared.shape))
     return connected_components(vstack(links), directed=False)[1]
 
 # %% ../nbs/1_foundations/03_dataset.ipynb #2c9e4c2f
@@ -100,27 +105,32 @@ AIRLINES = r"@(?:united|usairways|americanair|southwestair|jetblue|virginamerica
 def make_airline_split(
     seed: int = 20,
 ) -> pd.DataFrame:
-    "`id` and `split` of the airline task: 2,000 test, 1,000 validation, 4,000 train, the rest in a pool; rows in random order."
+    """`id` and `split` of the airline task: 2,000 test, 1,000 validation, 4,000 train, the rest in a pool;
+    rows in random order."""
     tweets = read_tweets()
     tweets = tweets[tweets["text"].str.contains(AIRLINES, case=False, regex=True)]
     tweets = tweets.assign(key=tweets["text"].map(clean_tweet).map(text_key))
     tweets = tweets[tweets.groupby("key")["sentiment"].transform("nunique") == 1].drop_duplicates("key")
     tweets = tweets[tweets["key"] != ""]
-    tweets["split"] = deal(near_duplicate_groups(tweets["key"].tolist()), {"test": 2000, "validation": 1000, "train": 4000}, rest="pool", seed=seed)
+    tweets["split"] = deal(near_duplicate_groups(tweets["key"].tolist()),
+                           {"test": 2000, "validation": 1000, "train": 4000}, rest="pool", seed=seed)
     return tweets.sample(frac=1, random_state=seed)[["id", "split"]].reset_index(drop=True)
 
 # %% ../nbs/1_foundations/03_dataset.ipynb #c99806f3
 def make_article_split(
     seed: int = 20,
 ) -> pd.DataFrame:
-    "`id` and `split` of the headline and article tasks: 500 test, 250 validation, the rest train; rows in random order."
+    """`id` and `split` of the headline and article tasks: 500 test, 250 validation, the rest train;
+    rows in random order."""
     from scipy.sparse import csr_matrix
     from scipy.sparse.csgraph import connected_components
     articles = read_articles()
     for column in ("body", "headline"):
         articles = articles[~articles[column].map(text_key).duplicated()]
     links = [near_duplicate_groups(articles[column].map(text_key).tolist()) for column in ("body", "headline")]
-    bipartite = csr_matrix((np.ones(2*len(articles)), (np.tile(np.arange(len(articles)), 2), np.concatenate([links[0], links[1] + links[0].max() + 1]) + len(articles))),
+    bipartite = csr_matrix((np.ones(2*len(articles)),
+                            (np.tile(np.arange(len(articles)), 2),
+                             np.concatenate([links[0], links[1] + links[0].max() + 1]) + len(articles))),
                            shape=(len(articles) + links[0].max() + links[1].max() + 2,)*2)
     groups = connected_components(bipartite, directed=False)[1][:len(articles)]
     articles["split"] = deal(groups, {"test": 500, "validation": 250}, rest="train", seed=seed)
@@ -131,12 +141,14 @@ def canonical_split(
     name: str,  # "airline" or "articles"
 ) -> pd.DataFrame:
     "`id` and `split` as fixed in the package's files, rows in their canonical order."
-    return pd.read_csv(io.StringIO((resources.files("ft_course")/"splits"/f"{name}.csv").read_text(encoding="utf-8")))
+    return pd.read_csv(io.StringIO(
+        (resources.files("ft_course")/"splits"/f"{name}.csv").read_text(encoding="utf-8")))
 
 # %% ../nbs/1_foundations/03_dataset.ipynb #72cbb7a8
 @dataclass(frozen=True)
 class Task:
-    "A name, a `datasets.DatasetDict` (`train`, `validation`, `test`, each with an `id` column), its columns and its metric."
+    """A name, a `datasets.DatasetDict` (`train`, `validation`, `test`, each with an `id` column),
+    its columns and its metric."""
     name: str
     data: "datasets.DatasetDict"
     text: str = "text"
@@ -152,22 +164,27 @@ class Task:
         "The labels of the training rows, sorted."
         return sorted(set(self.data["train"][self.label]))
 
-    def __repr__(self): return f"Task({self.name!r}, {', '.join(f'{k} {len(v):,}' for k, v in self.data.items())}, metric={self.metric!r})"
+    def __repr__(self):
+        return (f"Task({self.name!r}, {', '.join(f'{k} {len(v):,}' for k, v in self.data.items())}, "
+                f"metric={self.metric!r})")
 
 # %% ../nbs/1_foundations/03_dataset.ipynb #3ec588bc
 def _as_task(name: str, table: pd.DataFrame, metric: str = "macro_f1", **columns) -> Task:
     from datasets import Dataset, DatasetDict
-    splits = {s: Dataset.from_pandas(rows.drop(columns="split"), preserve_index=False) for s, rows in table.groupby("split", sort=False)}
+    splits = {s: Dataset.from_pandas(rows.drop(columns="split"), preserve_index=False)
+              for s, rows in table.groupby("split", sort=False)}
     order = [s for s in ("train", "validation", "test", "pool") if s in splits]
     return Task(name, DatasetDict({s: splits[s] for s in order}), metric=metric, **columns)
 
 def _airline() -> Task:
     table = canonical_split("airline").merge(read_tweets(), on="id")
-    return _as_task("airline", pd.DataFrame({"id": table["id"], "text": table["text"].map(clean_tweet), "label": table["sentiment"], "split": table["split"]}))
+    return _as_task("airline", pd.DataFrame({"id": table["id"], "text": table["text"].map(clean_tweet),
+                                             "label": table["sentiment"], "split": table["split"]}))
 
 def _articles(name: str, text: str, label: str, metric: str = "macro_f1") -> Task:
     table = canonical_split("articles").merge(read_articles(), on="id")
-    return _as_task(name, pd.DataFrame({"id": table["id"], "text": table[text], "label": table[label], "split": table["split"]}), metric)
+    return _as_task(name, pd.DataFrame({"id": table["id"], "text": table[text],
+                                        "label": table[label], "split": table["split"]}), metric)
 
 TASKS = {
     "airline": _airline,
@@ -182,20 +199,30 @@ def read_rows(
     text: str = "text",    # its column of texts
     label: str = "label",  # its column of labels
 ) -> pd.DataFrame:
-    "The usable rows of a CSV file as `id` (line of the table, from 0), `text`, `label`; repeated texts once. Raises `ValueError` when there is nothing to learn from."
+    """The usable rows of a CSV file as `id` (line of the table, from 0), `text`, `label`; repeated texts once.
+    Raises `ValueError` when there is nothing to learn from."""
     path = Path(path)
-    if not path.is_file(): raise ValueError(f"there is no file {path}; give the path of a CSV file, or one of the course's tasks: {', '.join(TASKS)}")
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}; give the path of a CSV file, "
+                         f"or one of the course's tasks: {', '.join(TASKS)}")
     try: table = pd.read_csv(path)
     except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as err:
-        raise ValueError(f"{path} cannot be read as a CSV file in UTF-8 ({str(err).strip()}); save it as 'CSV UTF-8' with a header line") from err
+        raise ValueError(f"{path} cannot be read as a CSV file in UTF-8 ({str(err).strip()}); "
+                         "save it as 'CSV UTF-8' with a header line") from err
     for column in (text, label):
-        if column not in table: raise ValueError(f"{path} has no column {column!r}{nearest(column, table.columns)}; its columns are {', '.join(map(str, table.columns))}")
+        if column not in table:
+            raise ValueError(f"{path} has no column {column!r}{nearest(column, table.columns)}; "
+                             f"its columns are {', '.join(map(str, table.columns))}")
     table = pd.DataFrame({"id": np.arange(len(table)), "text": table[text], "label": table[label]}).dropna()
     table = table.assign(text=table["text"].astype(str).str.strip())
     table = table[(table["text"] != "") & ~table["text"].map(text_key).duplicated()]
     counts = table["label"].value_counts()
-    if len(counts) < 2: raise ValueError(f"{path} has {len(counts)} label(s) in column {label!r}; a classification needs at least two")
-    if counts.min() < 5: raise ValueError(f"{path} has {counts.min()} row(s) with the label {counts.idxmin()!r}; at least 5 of each are needed to train, choose and test: add some or drop the label")
+    if len(counts) < 2:
+        raise ValueError(f"{path} has {len(counts)} label(s) in column {label!r}; "
+                         "a classification needs at least two")
+    if counts.min() < 5:
+        raise ValueError(f"{path} has {counts.min()} row(s) with the label {counts.idxmin()!r}; at least 5 of "
+                         "each are needed to train, choose and test: add some or drop the label")
     return table
 
 # %% ../nbs/1_foundations/03_dataset.ipynb #a96cd6e0
@@ -208,12 +235,15 @@ def load_task(
     "The task, with its splits. Raises `ValueError` when the name or file is not usable."
     if source in TASKS: return TASKS[source]()
     if not isinstance(source, Path) and not Path(str(source)).suffix:
-        raise ValueError(f"there is no task {source!r}{nearest(source, TASKS)}; the tasks are {', '.join(TASKS)}, and a path to a CSV file makes one of your own")
+        raise ValueError(f"there is no task {source!r}{nearest(source, TASKS)}; the tasks are "
+                         f"{', '.join(TASKS)}, and a path to a CSV file makes one of your own")
     from sklearn.model_selection import train_test_split
     table = read_rows(source, text, label)
     train, rest = train_test_split(table, test_size=.4, stratify=table["label"], random_state=seed)
     validation, test = train_test_split(rest, test_size=.5, stratify=rest["label"], random_state=seed)
-    return _as_task(Path(source).stem, pd.concat([train.assign(split="train"), validation.assign(split="validation"), test.assign(split="test")]))
+    return _as_task(Path(source).stem, pd.concat([train.assign(split="train"),
+                                                  validation.assign(split="validation"),
+                                                  test.assign(split="test")]))
 
 # %% ../nbs/1_foundations/03_dataset.ipynb #fc13deae
 EXAMPLE_CSV = resources.files("ft_course")/"examples"/"library_messages.csv"

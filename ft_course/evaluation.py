@@ -29,7 +29,8 @@ def macro_f1(
     references,   # the true labels, shape (n_items,)
     predictions,  # the model's, shape (n_items,)
 ) -> float:
-    "Mean over the labels of F1 = 2TP / (2TP + FP + FN), from 0 to 1; a label counts if it occurs in either list."
+    """Mean over the labels of F1 = 2TP / (2TP + FP + FN), from 0 to 1;
+    a label counts if it occurs in either list."""
     labels, codes = np.unique(np.concatenate([references, predictions]), return_inverse=True)
     true, predicted = np.split(codes, 2)
     n = len(labels)
@@ -41,7 +42,8 @@ def rouge_l(
     references: list[str],   # what a person wrote
     predictions: list[str],  # what the model wrote
 ) -> np.ndarray:             # one score an item, from 0 to 1, shape (n_items,)
-    "ROUGE-L F1 of each prediction: the longest common subsequence of words, lower-cased, letters and digits only (Lin 2004)."
+    """ROUGE-L F1 of each prediction: the longest common subsequence of words, lower-cased,
+    letters and digits only (Lin 2004)."""
     import re
     def words(text): return re.findall(r"[a-z0-9]+", text.lower())
     def score(a, b):
@@ -54,7 +56,8 @@ def rouge_l(
     return np.array([score(words(r), words(p)) for r, p in zip(references, predictions, strict=True)])
 
 # %% ../nbs/1_foundations/04_evaluation.ipynb #00cb7f54
-METRICS = {"accuracy": accuracy, "macro_f1": macro_f1, "mean": lambda references, predictions: float(np.mean(predictions))}
+METRICS = {"accuracy": accuracy, "macro_f1": macro_f1,
+           "mean": lambda references, predictions: float(np.mean(predictions))}
 
 @dataclass(frozen=True)
 class Interval:
@@ -65,19 +68,22 @@ class Interval:
     covers: str   # what was redrawn: "test items only", or "test items and seeds"
 
     def excludes_zero(self) -> bool: return self.low > 0 or self.high < 0
-    def __format__(self, spec): return f"{format(self.value, spec)} [{format(self.low, spec)}, {format(self.high, spec)}]"
+    def __format__(self, spec):
+        return f"{format(self.value, spec)} [{format(self.low, spec)}, {format(self.high, spec)}]"
     def __str__(self): return f"{self:.3f}"
 
 # %% ../nbs/1_foundations/04_evaluation.ipynb #416fff91
 def _redraw(metric, references, runs, others, n_draws, seed) -> np.ndarray:
-    "Scores (or differences to `others`) on redrawn items and, where there are several, redrawn runs; shape (n_draws,)."
+    """Scores (or differences to `others`) on redrawn items and, where there are several, redrawn runs;
+    shape (n_draws,)."""
     rng, n = np.random.default_rng(seed), len(references)
     def score(runs, items, which): return np.mean([metric(references[items], runs[r][items]) for r in which])
     def pick(runs): return rng.integers(len(runs), size=len(runs)) if len(runs) > 1 else [0]
     draws = []
     for _ in range(n_draws):
         items = rng.integers(n, size=n)
-        draws.append(score(runs, items, pick(runs)) - (0 if others is None else score(others, items, pick(others))))
+        draws.append(score(runs, items, pick(runs))
+                     - (0 if others is None else score(others, items, pick(others))))
     return np.array(draws)
 
 def _runs(predictions) -> np.ndarray:
@@ -88,25 +94,32 @@ def interval(
     references,              # the true labels, shape (n_items,); for per-item scores any array of that shape
     predictions,             # one run's, shape (n_items,), or several runs', shape (n_runs, n_items)
     metric: str = "macro_f1",# "accuracy", "macro_f1", or "mean" of per-item scores
-    against=None,            # another model's predictions on the same items: the interval is then of the difference
+    against=None,        # another model's predictions on the same items: the interval is then of the difference
     n_draws: int = 2000,
     seed: int = 0,
 ) -> Interval:
-    "The score (mean over runs), or the paired difference, with its 95 % percentile interval (Efron 1979) over items and, with several runs, over runs. Raises `ValueError` on unequal lengths."
-    references, runs, others = np.asarray(references), _runs(predictions), None if against is None else _runs(against)
+    """The score (mean over runs), or the paired difference, with its 95 % percentile interval (Efron 1979)
+    over items and, with several runs, over runs. Raises `ValueError` on unequal lengths."""
+    references, runs, others = (np.asarray(references), _runs(predictions),
+                                None if against is None else _runs(against))
     for given in (runs, others):
         if given is not None and given.shape[1] != len(references):
-            raise ValueError(f"predictions for {given.shape[1]} items and references for {len(references)}: an interval needs the same items on both sides")
+            raise ValueError(f"predictions for {given.shape[1]} items and references for {len(references)}: "
+                             "an interval needs the same items on both sides")
     if metric != "mean":  # small integers are quicker to redraw than strings
-        codes = np.unique(np.concatenate([references, runs.ravel()] + ([] if others is None else [others.ravel()])), return_inverse=True)[1]
+        codes = np.unique(np.concatenate([references, runs.ravel()]
+                                         + ([] if others is None else [others.ravel()])),
+                          return_inverse=True)[1]
         parts = np.split(codes, np.cumsum([references.size, runs.size]))
         references, runs = parts[0], parts[1].reshape(runs.shape)
         others = None if others is None else parts[2].reshape(others.shape)
     score = METRICS[metric]
-    value = np.mean([score(references, r) for r in runs]) - (0 if others is None else np.mean([score(references, r) for r in others]))
+    value = (np.mean([score(references, r) for r in runs])
+             - (0 if others is None else np.mean([score(references, r) for r in others])))
     low, high = np.quantile(_redraw(score, references, runs, others, n_draws, seed), [.025, .975])
     several = len(runs) > 1 or (others is not None and len(others) > 1)
-    return Interval(float(value), float(low), float(high), "test items and seeds" if several else "test items only")
+    return Interval(float(value), float(low), float(high),
+                    "test items and seeds" if several else "test items only")
 
 # %% ../nbs/1_foundations/04_evaluation.ipynb #76fafb3c
 def verdict(
@@ -116,24 +129,30 @@ def verdict(
     "'better', 'worse', 'the same within the margin' or 'cannot tell'."
     if difference.low > 0: return "better"
     if difference.high < 0: return "worse"
-    return "the same within the margin" if -margin < difference.low and difference.high < margin else "cannot tell"
+    return ("the same within the margin" if -margin < difference.low and difference.high < margin
+            else "cannot tell")
 
 # %% ../nbs/1_foundations/04_evaluation.ipynb #bb3a70be
 def _used_modules(estimator) -> set[str]:
-    "Names of the course's modules behind an estimator and its parameters, and of those they import (`core`, `assets` and `data` aside: what they deliver is fingerprinted itself)."
-    found, todo = set(), {m for v in [estimator, *estimator.get_params(deep=True).values()] for m in (getattr(v, "__module__", None), type(v).__module__) if m}
+    """Names of the course's modules behind an estimator and its parameters, and of those they import
+    (`core`, `assets` and `data` aside: what they deliver is fingerprinted itself)."""
+    found, todo = set(), {m for v in [estimator, *estimator.get_params(deep=True).values()]
+                          for m in (getattr(v, "__module__", None), type(v).__module__) if m}
     while todo:
         name = todo.pop()
-        if not name.startswith("ft_course.") or name in found or name.split(".")[1] in ("core", "assets", "data", "evaluation"): continue
+        if (not name.startswith("ft_course.") or name in found
+                or name.split(".")[1] in ("core", "assets", "data", "evaluation")): continue
         found.add(name)
-        todo |= {("ft_course." if n.level else "") + n.module for n in ast.walk(_syntax(name)) if isinstance(n, ast.ImportFrom) and n.module}
+        todo |= {("ft_course." if n.level else "") + n.module for n in ast.walk(_syntax(name))
+                 if isinstance(n, ast.ImportFrom) and n.module}
     return found
 
 def _syntax(module: str) -> ast.Module:
     "The module's syntax tree without docstrings."
     tree = ast.parse((resources.files("ft_course")/f"{module.split('.')[1]}.py").read_text(encoding="utf-8"))
     for node in ast.walk(tree):
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Module)) and ast.get_docstring(node, clean=False) is not None: node.body = node.body[1:]
+        if (isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Module))
+                and ast.get_docstring(node, clean=False) is not None): node.body = node.body[1:]
     return tree
 
 # %% ../nbs/1_foundations/04_evaluation.ipynb #2fd8de24
@@ -142,8 +161,10 @@ def fingerprint(
     task,       # a `Task`
     seed: int,
 ) -> str:
-    "A digest of everything a run's outcome should depend on: settings, seed, texts and labels, and the code of the course's modules that are used."
-    settings = re.sub(r" at 0x[0-9a-f]+", "", repr(sorted(estimator.get_params(deep=True).items(), key=lambda item: item[0])))  # a function's address is no setting
+    """A digest of everything a run's outcome should depend on: settings, seed, texts and labels,
+    and the code of the course's modules that are used."""
+    settings = re.sub(r" at 0x[0-9a-f]+", "",  # a function's address is no setting
+                      repr(sorted(estimator.get_params(deep=True).items(), key=lambda item: item[0])))
     digest = hashlib.sha256(json.dumps([settings, seed, task.name, task.metric]).encode())
     for split in ("train", "test"): digest.update(json.dumps(task.split(split), default=str).encode())
     for module in sorted(_used_modules(estimator)): digest.update(ast.unparse(_syntax(module)).encode())
@@ -155,27 +176,35 @@ def provenance() -> dict:
     from datetime import date
     from importlib.metadata import version
     import os, torch
-    return {"date": date.today().isoformat(), "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} torch threads",
-            "versions": {p: version(p) for p in ("torch", "transformers", "scikit-learn", "numpy")} | {"python": platform.python_version()}}
+    return {"date": date.today().isoformat(),
+            "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
+                       f"{torch.get_num_threads()} torch threads",
+            "versions": {p: version(p) for p in ("torch", "transformers", "scikit-learn", "numpy")}
+                        | {"python": platform.python_version()}}
 
 # %% ../nbs/1_foundations/04_evaluation.ipynb #6e991cb8
 def run_once(
     name: str,   # the row's name
-    estimator,   # a classifier with `fit(texts, labels)`, or a generator with `fit(prompts, answers)` and `score`
+    estimator, # a classifier with `fit(texts, labels)`, or a generator with `fit(prompts, answers)` and `score`
     task,        # a `Task`
     seed: int = 0,
 ) -> dict:
-    "Fits a clone on the training rows, answers the test rows, and returns the record: `predictions` or per-item `scores`, cost, fingerprint, provenance."
+    """Fits a clone on the training rows, answers the test rows, and returns the record:
+    `predictions` or per-item `scores`, cost, fingerprint, provenance."""
     from sklearn.base import clone
     run = clone(estimator)
     if "random_state" in run.get_params(): run.set_params(random_state=seed)
-    record = {"task": task.name, "row": name, "seed": seed, "fingerprint": fingerprint(estimator, task, seed), "estimator": " ".join(repr(estimator).split()), "metric": task.metric} | provenance()
+    record = {"task": task.name, "row": name, "seed": seed, "fingerprint": fingerprint(estimator, task, seed),
+              "estimator": " ".join(repr(estimator).split()), "metric": task.metric} | provenance()
     texts, references = task.split("test")
     with Meter() as fitting: run.fit(*task.split("train"))
     with Meter() as answering:
-        if hasattr(run, "score_answers"): answers = {"scores": {k: [round(float(x), 5) for x in v] for k, v in run.score_answers(texts, references).items()}}
+        if hasattr(run, "score_answers"):
+            answers = {"scores": {k: [round(float(x), 5) for x in v]
+                                  for k, v in run.score_answers(texts, references).items()}}
         else: answers = {"predictions": [p.item() if hasattr(p, "item") else p for p in run.predict(texts)]}
-    record |= {"fit_seconds": round(fitting.seconds, 1), "answer_seconds": round(answering.seconds, 1), "peak_mb": round(max(fitting.peak_mb, answering.peak_mb)),
+    record |= {"fit_seconds": round(fitting.seconds, 1), "answer_seconds": round(answering.seconds, 1),
+               "peak_mb": round(max(fitting.peak_mb, answering.peak_mb)),
                "ids": list(task.data["test"]["id"])} | answers
     if hasattr(run, "history_"): record["losses"] = [round(step["loss"], 4) for step in run.history_["steps"]]
     return record
@@ -191,7 +220,9 @@ class Comparison:
 
     def __or__(self, other: "Comparison") -> "Comparison":
         "Both comparisons' rows in one. Raises `ValueError` when they are not about the same items."
-        if self.task.name != other.task.name or not np.array_equal(self.references, other.references): raise ValueError(f"rows of {self.task} and {other.task} cannot stand in one table: it needs the same items")
+        if self.task.name != other.task.name or not np.array_equal(self.references, other.references):
+            raise ValueError(f"rows of {self.task} and {other.task} cannot stand in one table: "
+                             "it needs the same items")
         return Comparison(self.task, self.records | other.records, self.stale + other.stale, self.references)
 
     def predictions(self, row: str) -> np.ndarray:
@@ -203,29 +234,38 @@ class Comparison:
         return np.array([r["scores"][metric] for r in self.records[row]])
 
     def interval(self, row: str, metric: str | None = None, against: str | None = None) -> Interval:
-        "The row's score, or its paired difference to the row `against`, with its 95 % interval; the task's metric by default."
+        """The row's score, or its paired difference to the row `against`, with its 95 % interval;
+        the task's metric by default."""
         metric = metric or self.task.metric
         if "scores" in self.records[row][0]:
-            return interval(np.zeros(len(self.references)), self.scores(row, metric), "mean", None if against is None else self.scores(against, metric))
-        return interval(self.references, self.predictions(row), metric, None if against is None else self.predictions(against))
+            return interval(np.zeros(len(self.references)), self.scores(row, metric), "mean",
+                            None if against is None else self.scores(against, metric))
+        return interval(self.references, self.predictions(row), metric,
+                        None if against is None else self.predictions(against))
 
     def table(self, metrics=None, against: str | None = None):
-        "A DataFrame, one row an estimator: runs, each metric with its interval, the paired difference to `against` in the first metric, seconds."
+        """A DataFrame, one row an estimator: runs, each metric with its interval,
+        the paired difference to `against` in the first metric, seconds."""
         import pandas as pd
         first = next(iter(self.records.values()))[0]
-        metrics = list(metrics or ([self.task.metric, "accuracy"] if "predictions" in first else first["scores"]))
+        metrics = list(metrics or ([self.task.metric, "accuracy"] if "predictions" in first
+                                   else first["scores"]))
         rows = []
         for row, runs in self.records.items():
             cells = {"row": row + (" (stale)" if row in self.stale else ""), "runs": len(runs)}
             for metric in metrics: cells[metric] = f"{self.interval(row, metric):.3f}"
-            if against: cells[f"{metrics[0]} against {against}"] = "" if row == against else f"{self.interval(row, metrics[0], against):+.3f}"
-            rows.append(cells | {"seconds": round(float(np.mean([r["fit_seconds"] + r["answer_seconds"] for r in runs])))})
+            if against:
+                cells[f"{metrics[0]} against {against}"] = (
+                    "" if row == against else f"{self.interval(row, metrics[0], against):+.3f}")
+            rows.append(cells | {"seconds": round(float(np.mean([r["fit_seconds"] + r["answer_seconds"]
+                                                                 for r in runs])))})
         return pd.DataFrame(rows).set_index("row")
 
     @property
     def covers(self) -> str:
         "What the intervals cover."
-        return "test items and seeds where a row has several runs, test items only where it has one" if any(len(r) > 1 for r in self.records.values()) else "test items only"
+        return ("test items and seeds where a row has several runs, test items only where it has one"
+                if any(len(r) > 1 for r in self.records.values()) else "test items only")
 
 # %% ../nbs/1_foundations/04_evaluation.ipynb #c42dced8
 def _slug(name: str) -> str: return "".join(c if c.isalnum() else "-" for c in name.lower()).strip("-")
@@ -237,7 +277,8 @@ def compare(
     store=None,            # a folder for the records; runs found there are not repeated
     run: bool = True,      # False: show only what is stored, stale rows too
 ) -> Comparison:
-    "Every estimator on the task's test items, one run a seed. Raises `ValueError` if `run=False` and nothing is stored."
+    """Every estimator on the task's test items, one run a seed.
+    Raises `ValueError` if `run=False` and nothing is stored."""
     records, stale, folder = {}, [], None if store is None else Path(store)/_slug(task.name)
     jobs = [(name, estimator, seed) for name, estimator in estimators.items()
             for seed in (seeds if "random_state" in estimator.get_params() else seeds[:1])]
@@ -256,5 +297,7 @@ def compare(
             if not fresh: stale.append(name)
         if bar is not None: bar.update()
     if bar is not None: bar.close()
-    if not records: raise ValueError(f"nothing is stored for the task {task.name!r} at {folder}; call compare with run=True to make it")
+    if not records:
+        raise ValueError(f"nothing is stored for the task {task.name!r} at {folder}; "
+                         "call compare with run=True to make it")
     return Comparison(task, records, tuple(dict.fromkeys(stale)), np.array(task.split("test")[1]))

@@ -24,7 +24,8 @@ def _hub_answers(seconds: float = 1.5) -> bool:
     def ask():
         try: answered.append(get_session().head(constants.ENDPOINT, timeout=seconds))
         except Exception: pass  # every failure means the same here: no answer
-    thread = threading.Thread(target=ask, daemon=True)  # a name look-up can outlast any timeout, so it is left behind if it does
+    # a name look-up can outlast any timeout, so it is left behind if it does
+    thread = threading.Thread(target=ask, daemon=True)
     thread.start(); thread.join(seconds)
     return bool(answered)
 
@@ -32,7 +33,8 @@ def _hub_answers(seconds: float = 1.5) -> bool:
 def resolve_model(
     name,  # an alias, a folder, or a Hub id
 ) -> dict:
-    "`pretrained_model_name_or_path` and what else `from_pretrained` needs to find it. Raises `ValueError` for an unknown name, `CourseError` without a network."
+    """`pretrained_model_name_or_path` and what else `from_pretrained` needs to find it.
+    Raises `ValueError` for an unknown name, `CourseError` without a network."""
     name = str(name)
     if name in MODELS:
         try: return {"pretrained_model_name_or_path": str(asset_folder(name)), "local_files_only": True}
@@ -40,21 +42,25 @@ def resolve_model(
             hub, revision = MODELS[name].hub
             found = _on_hub(hub, revision)
             import warnings
-            warnings.warn(f"{err} Using {hub} at revision {revision[:8]} from the Hub in its place; numbers will differ from the ones in the course.", stacklevel=3)
+            warnings.warn(f"{err} Using {hub} at revision {revision[:8]} from the Hub in its place; "
+                          "numbers will differ from the ones in the course.", stacklevel=3)
             return found
     if Path(name).is_dir(): return {"pretrained_model_name_or_path": name, "local_files_only": True}
     if "/" in name and not name.startswith((".", "/", "~")) and name.count("/") == 1: return _on_hub(name)
-    raise ValueError(f"there is no model {name!r}{nearest(name, MODELS)}; give one of {', '.join(MODELS)}, the path of a model folder, or a Hub id such as distilbert/distilbert-base-uncased")
+    raise ValueError(f"there is no model {name!r}{nearest(name, MODELS)}; give one of {', '.join(MODELS)}, "
+                     "the path of a model folder, or a Hub id such as distilbert/distilbert-base-uncased")
 
 # %% ../nbs/1_foundations/02_base_model.ipynb #8dffe782
 def _on_hub(name: str, revision: str | None = None) -> dict:
     "How to load a Hub id: from the local Hub cache if it is there, else from the Hub if it answers."
     from huggingface_hub import constants, try_to_load_from_cache
     where = {"pretrained_model_name_or_path": name} | ({"revision": revision} if revision else {})
-    if isinstance(try_to_load_from_cache(name, "config.json", revision=revision), str): return where | {"local_files_only": True}
+    if isinstance(try_to_load_from_cache(name, "config.json", revision=revision), str):
+        return where | {"local_files_only": True}
     if not _hub_answers():
-        raise CourseError(f"The model {name!r} is not in the local Hub cache and {constants.ENDPOINT} cannot be reached; the models that work without it are "
-                          f"{', '.join(MODELS)}, or connect once and run `hf download {name}`.")
+        raise CourseError(f"The model {name!r} is not in the local Hub cache and {constants.ENDPOINT} "
+                          f"cannot be reached; the models that work without it are {', '.join(MODELS)}, "
+                          f"or connect once and run `hf download {name}`.")
     return where
 
 # %% ../nbs/1_foundations/02_base_model.ipynb #21c8e1cf
@@ -85,7 +91,9 @@ def load_encoder(
     "The network without any head, in fp32: text in, one vector a token out."
     import torch
     from transformers import AutoModel
-    with quiet_transformers(): return AutoModel.from_pretrained(**resolve_model(name), dtype=torch.float32, use_safetensors=True).eval()
+    with quiet_transformers():
+        return AutoModel.from_pretrained(**resolve_model(name), dtype=torch.float32,
+                                         use_safetensors=True).eval()
 
 # %% ../nbs/1_foundations/02_base_model.ipynb #dc3345fd
 def load_classifier(
@@ -94,15 +102,20 @@ def load_classifier(
     pretrained: bool = True,  # False: the same architecture with random weights
     seed: int = 0,            # for the weights that start at random
 ):
-    "A sequence classification model in fp32 whose config maps outputs to `labels`; weights that are not in the files are drawn with `seed`."
+    """A sequence classification model in fp32 whose config maps outputs to `labels`;
+    weights that are not in the files are drawn with `seed`."""
     import torch
     from transformers import AutoConfig, AutoModelForSequenceClassification
     where = resolve_model(name)
-    config = AutoConfig.from_pretrained(**where, num_labels=len(labels), id2label={i: str(l) for i, l in enumerate(labels)}, label2id={str(l): i for i, l in enumerate(labels)})
+    config = AutoConfig.from_pretrained(**where, num_labels=len(labels),
+                                        id2label={i: str(l) for i, l in enumerate(labels)},
+                                        label2id={str(l): i for i, l in enumerate(labels)})
     config.problem_type = "single_label_classification"
     with seeded(seed), quiet_transformers():
-        if not pretrained: return AutoModelForSequenceClassification.from_config(config, dtype=torch.float32).eval()
-        return AutoModelForSequenceClassification.from_pretrained(**where, config=config, dtype=torch.float32, use_safetensors=True).eval()
+        if not pretrained:
+            return AutoModelForSequenceClassification.from_config(config, dtype=torch.float32).eval()
+        return AutoModelForSequenceClassification.from_pretrained(**where, config=config, dtype=torch.float32,
+                                                                  use_safetensors=True).eval()
 
 # %% ../nbs/1_foundations/02_base_model.ipynb #a6314f97
 def load_causal(
@@ -111,7 +124,9 @@ def load_causal(
     "A causal language model in fp32."
     import torch
     from transformers import AutoModelForCausalLM
-    with quiet_transformers(): return AutoModelForCausalLM.from_pretrained(**resolve_model(name), dtype=torch.float32, use_safetensors=True).eval()
+    with quiet_transformers():
+        return AutoModelForCausalLM.from_pretrained(**resolve_model(name), dtype=torch.float32,
+                                                    use_safetensors=True).eval()
 
 # %% ../nbs/1_foundations/02_base_model.ipynb #e8624508
 def best_device() -> str:

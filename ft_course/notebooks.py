@@ -15,17 +15,20 @@ from .core import CourseError, atomic_path
 def course_root(
     start=None,  # where to look from; the current folder by default
 ) -> Path:
-    "The folder of the clone: the nearest one, upwards from `start` or around the installed package, that holds `settings.ini` and `nbs`. Raises `CourseError` when there is none."
+    """The folder of the clone: the nearest one, upwards from `start` or around the installed package,
+    that holds `settings.ini` and `nbs`. Raises `CourseError` when there is none."""
     import ft_course
     for place in (Path(start or ".").resolve(), Path(ft_course.__file__).resolve().parent):
         for folder in (place, *place.parents):
             if (folder/"settings.ini").is_file() and (folder/"nbs").is_dir(): return folder
-    raise CourseError(f"There is no course here: neither {Path(start or '.').resolve()} nor a folder above it holds settings.ini and nbs; go to the folder you cloned and try again.")
+    raise CourseError(f"There is no course here: neither {Path(start or '.').resolve()} nor a folder above it "
+                      "holds settings.ini and nbs; go to the folder you cloned and try again.")
 
 # %% ../nbs/library/notebooks.ipynb #ffc3771f
 def chapters(root: Path) -> list[Path]:
     "Every notebook of the course, in order: the numbered parts first, then the library's."
-    found = [p for p in (root/"nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts and p.name != "index.ipynb"]
+    found = [p for p in (root/"nbs").rglob("*.ipynb")
+             if ".ipynb_checkpoints" not in p.parts and p.name != "index.ipynb"]
     return sorted(found, key=lambda p: (p.parent.name == "library", p.relative_to(root).as_posix()))
 
 # %% ../nbs/library/notebooks.ipynb #b2892bb0
@@ -59,15 +62,18 @@ def learners_copy(
             if now != known.get(name):
                 if known.get(name) != state: kept.append(name)
                 continue
-        with atomic_path(file) as tmp: tmp.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        with atomic_path(file) as tmp:
+            tmp.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         known[name] = state
     with atomic_path(record) as tmp: tmp.write_text(json.dumps(known, indent=1), encoding="utf-8")
     return kept
 
 # %% ../nbs/library/notebooks.ipynb #c801ef85
 def readme(root: Path) -> str:
-    "README.md as Markdown, from `nbs/index.ipynb`: its cells and, as text, their outputs; cells marked `#| hide` are left out."
-    notebook, parts = json.loads((root/"nbs"/"index.ipynb").read_text(encoding="utf-8")), ["<!-- made from nbs/index.ipynb: edit there, then `make readme` -->"]
+    """README.md as Markdown, from `nbs/index.ipynb`: its cells and, as text, their outputs;
+    cells marked `#| hide` are left out."""
+    notebook, parts = (json.loads((root/"nbs"/"index.ipynb").read_text(encoding="utf-8")),
+                       ["<!-- made from nbs/index.ipynb: edit there, then `make readme` -->"])
     for cell in notebook["cells"]:
         source = "".join(cell["source"])
         if cell["cell_type"] == "markdown": parts.append(source)
@@ -81,11 +87,15 @@ def readme(root: Path) -> str:
 
 # %% ../nbs/library/notebooks.ipynb #30adc7f9
 def tidy(notebook):
-    "Drops progress bars, standard error, widget states and run-time metadata from an executed notebook (in place)."
+    """Drops progress bars, standard error, widget states and run-time metadata from an executed notebook
+    (in place)."""
     for cell in notebook.cells:
         if cell.cell_type != "code": continue
-        cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr" and not ("application/vnd.jupyter.widget-view+json" in o.get("data", {}) and "it/s" in "".join(o["data"].get("text/plain", "")))
-                        and not (o.get("data", {}).keys() == {"text/plain"} and not "".join(o["data"]["text/plain"]).strip())]
+        cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"
+                        and not ("application/vnd.jupyter.widget-view+json" in o.get("data", {})
+                                 and "it/s" in "".join(o["data"].get("text/plain", "")))
+                        and not (o.get("data", {}).keys() == {"text/plain"}
+                                 and not "".join(o["data"]["text/plain"]).strip())]
         cell.metadata = {k: v for k, v in cell.metadata.items() if k in ("tags", "nbgrader")}
     notebook.metadata = {k: v for k, v in notebook.metadata.items() if k == "kernelspec"}
     return notebook
@@ -94,16 +104,19 @@ def execute(
     path: Path,
     timeout: int = 900,  # seconds for one cell
 ):
-    "Runs a notebook top to bottom in a fresh kernel, in its folder, and saves it tidied. Raises what the first failing cell raised; the file is then as it was."
+    """Runs a notebook top to bottom in a fresh kernel, in its folder, and saves it tidied.
+    Raises what the first failing cell raised; the file is then as it was."""
     import nbformat
     from nbclient import NotebookClient
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=timeout, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}).execute()
+    NotebookClient(notebook, timeout=timeout, kernel_name="python3",
+                   resources={"metadata": {"path": str(path.parent)}}).execute()
     with atomic_path(path) as tmp: nbformat.write(tidy(notebook), tmp)
 
 # %% ../nbs/library/notebooks.ipynb #4b8707a2
 def main(argv=None):
-    "For authors: `readme` writes README.md, `execute NOTEBOOK ...` runs and tidies notebooks (`make readme`, `make nb NB=...`)."
+    """For authors: `readme` writes README.md, `execute NOTEBOOK ...` runs and tidies notebooks
+    (`make readme`, `make nb NB=...`)."""
     argv, root = list(sys.argv[1:] if argv is None else argv), course_root()
     if argv[:1] == ["readme"]:
         with atomic_path(root/"README.md") as tmp: tmp.write_text(readme(root), encoding="utf-8")
@@ -111,4 +124,4 @@ def main(argv=None):
         for name in argv[1:]:
             print(name, flush=True)
             execute(Path(name))
-    else: raise SystemExit(main.__doc__)
+    else: raise SystemExit(" ".join(main.__doc__.split()))

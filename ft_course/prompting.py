@@ -15,7 +15,8 @@ from .models import best_device, load_causal, load_tokenizer
 
 # %% ../nbs/2_alternatives/08_prompting.ipynb #7369cf75
 class PromptClassifier(ClassifierMixin, BaseEstimator):
-    "Zero-shot classification by a causal language model: the label whose first token is the most probable answer. `fit` only takes the names of the labels."
+    """Zero-shot classification by a causal language model: the label whose first token
+    is the most probable answer. `fit` only takes the names of the labels."""
     def __init__(self,
         instruction: str,     # what is asked; the text follows it
         model="smollm2",      # alias, folder or Hub id
@@ -27,25 +28,30 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):
         "Remembers which labels there are. Raises `ValueError` when two of them begin with the same token."
         self.classes_ = np.unique(labels)
         self.tokenizer_, self.model_ = load_tokenizer(self.model), load_causal(self.model).to(best_device())
-        self.label_tokens_ = [ids[0] for ids in self.tokenizer_([str(c) for c in self.classes_], add_special_tokens=False)["input_ids"]]
+        self.label_tokens_ = [ids[0] for ids in self.tokenizer_([str(c) for c in self.classes_],
+                                                                add_special_tokens=False)["input_ids"]]
         if len(set(self.label_tokens_)) < len(self.classes_):
-            raise ValueError(f"the labels {', '.join(map(str, self.classes_))} do not all begin with different tokens, so the first token cannot tell them apart; rename them")
+            raise ValueError(f"the labels {', '.join(map(str, self.classes_))} do not all begin with different "
+                             "tokens, so the first token cannot tell them apart; rename them")
         return self
 
     def _prompt(self, text: str) -> str:
         from ft_course.training import chat_prompt
         ids = self.tokenizer_(text, add_special_tokens=False)["input_ids"]
-        return chat_prompt(self.tokenizer_, self.instruction, text if len(ids) <= self.max_length else self.tokenizer_.decode(ids[:self.max_length]))
+        return chat_prompt(self.tokenizer_, self.instruction, text if len(ids) <= self.max_length
+                           else self.tokenizer_.decode(ids[:self.max_length]))
 
     def predict_proba(self, texts) -> np.ndarray:
         "Probability of each label among the labels, shape (n_texts, n_classes)."
         import torch
         from ft_course.training import collate, length_grouped_batches
         check_is_fitted(self, "model_")
-        rows = [{"input_ids": ids} for ids in self.tokenizer_([self._prompt(t) for t in texts], add_special_tokens=False)["input_ids"]]
+        rows = [{"input_ids": ids} for ids in self.tokenizer_([self._prompt(t) for t in texts],
+                                                              add_special_tokens=False)["input_ids"]]
         probabilities, device = np.zeros((len(rows), len(self.classes_))), next(self.model_.parameters()).device
         with torch.inference_mode():
-            for numbers in progress(length_grouped_batches([len(r["input_ids"]) for r in rows], 16), "prompting", unit="batch"):
+            for numbers in progress(length_grouped_batches([len(r["input_ids"]) for r in rows], 16),
+                                    "prompting", unit="batch"):
                 batch = collate([rows[i] for i in numbers], self.tokenizer_.pad_token_id, device)
                 states = self.model_.base_model(**batch, use_cache=False).last_hidden_state
                 last = states[torch.arange(len(numbers)), batch["attention_mask"].sum(1) - 1]

@@ -24,24 +24,34 @@ def _tfidf(C, class_weight=None):
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
-    return make_pipeline(TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), LogisticRegression(C=C, class_weight=class_weight, max_iter=3000))
+    return make_pipeline(TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True),
+                         LogisticRegression(C=C, class_weight=class_weight, max_iter=3000))
 
 def _tuned(learning_rate, epochs, pretrained=True, batch=16):
-    return FineTunedClassifier("minilm", Full(), HParams(learning_rate=learning_rate, num_train_epochs=epochs, per_device_train_batch_size=batch), pretrained=pretrained)
+    return FineTunedClassifier("minilm", Full(),
+                               HParams(learning_rate=learning_rate, num_train_epochs=epochs,
+                                       per_device_train_batch_size=batch), pretrained=pretrained)
 
 def _writer(learning_rate, epochs, method):
-    return FineTunedGenerator("smollm2", method, HParams(learning_rate=learning_rate, num_train_epochs=epochs, per_device_train_batch_size=8, max_length=192), instruction="Write a short newspaper headline for this story.")
+    return FineTunedGenerator("smollm2", method,
+                              HParams(learning_rate=learning_rate, num_train_epochs=epochs,
+                                      per_device_train_batch_size=8, max_length=192),
+                              instruction="Write a short newspaper headline for this story.")
 
 def _frozen(C, class_weight=None):
     return embedding_classifier(C=C).set_params(logisticregression__class_weight=class_weight)
 
 # %% ../nbs/library/results.ipynb #5a532b82
 PROMPTS = {
-    "airline": {"plain": "Is the tone of this message to an airline negative, neutral or positive? Answer with one word.",
-                "roles": "A customer wrote to an airline. Classify the sentiment of the message as negative, neutral or positive.",
+    "airline": {"plain": "Is the tone of this message to an airline negative, neutral or positive? "
+                         "Answer with one word.",
+                "roles": "A customer wrote to an airline. Classify the sentiment of the message "
+                         "as negative, neutral or positive.",
                 "short": "Sentiment (negative, neutral or positive) of this tweet:"},
-    "headlines": {"plain": "Which section of a newspaper does this headline belong to: business, entertainment, politics, sports or tech? Answer with one word.",
-                  "roles": "You are a news editor. Sort the headline into one section: business, entertainment, politics, sports or tech.",
+    "headlines": {"plain": "Which section of a newspaper does this headline belong to: "
+                           "business, entertainment, politics, sports or tech? Answer with one word.",
+                  "roles": "You are a news editor. Sort the headline into one section: "
+                           "business, entertainment, politics, sports or tech.",
                   "short": "Section (business, entertainment, politics, sports or tech) of this headline:"},
 }
 
@@ -52,18 +62,21 @@ def candidates(
     from sklearn.dummy import DummyClassifier
     if task == "headline_writing":
         return {"before": {"as it is": _writer(1e-4, 0, Full())},
-                "fine-tuned": {f"last {k} layers, rate {lr:g}": _writer(lr, 1, LastLayers(k)) for k, lr in WRITER}}
+                "fine-tuned": {f"last {k} layers, rate {lr:g}": _writer(lr, 1, LastLayers(k))
+                               for k, lr in WRITER}}
     linear = [(C, w) for C in (1, 10, 100) for w in (None, "balanced")]
     return {"majority": {"most frequent": DummyClassifier()},
             "TF-IDF": {f"C={C}, weights={w}": _tfidf(C, w) for C, w in linear},
             "frozen encoder": {f"C={C}, weights={w}": _frozen(C, w) for C, w in linear},
             "zero-shot prompt": {name: PromptClassifier(text) for name, text in PROMPTS[task].items()},
-            "random weights": {f"rate {lr:g}, epochs {n}": _tuned(lr, n, pretrained=False) for lr, n in RANDOM[task]},
+            "random weights": {f"rate {lr:g}, epochs {n}": _tuned(lr, n, pretrained=False)
+                               for lr, n in RANDOM[task]},
             "fine-tuned": {f"rate {lr:g}, epochs {n}": _tuned(lr, n) for lr, n in TUNED[task]}}
 
 RANDOM = {"airline": [(1e-4, 1), (2e-4, 1), (5e-4, 1)], "headlines": [(1e-4, 4), (2e-4, 4), (5e-4, 4)]}
 WRITER = [(6, 5e-4), (12, 2e-4), (12, 5e-4)]
-TUNED = {"airline": [(1e-4, 1), (2e-4, 1), (3e-4, 1), (1e-4, 2), (2e-4, 2)], "headlines": [(1e-4, 3), (2e-4, 3), (3e-4, 3)]}
+TUNED = {"airline": [(1e-4, 1), (2e-4, 1), (3e-4, 1), (1e-4, 2), (2e-4, 2)],
+         "headlines": [(1e-4, 3), (2e-4, 3), (3e-4, 3)]}
 
 # %% ../nbs/library/results.ipynb #6d4b013a
 CHOSEN = {}
@@ -79,7 +92,9 @@ def _fewer(task: Task, name: str, test_split: str, train: int | None = None, tes
     "The task under another name, with the first rows of its training set and of the split that is tested on."
     from datasets import DatasetDict
     first = lambda data, n: data.select(range(min(n or len(data), len(data))))
-    return replace(task, name=name, data=DatasetDict({"train": first(task.data["train"], train), "validation": task.data["validation"], "test": first(task.data[test_split], test)}))
+    return replace(task, name=name, data=DatasetDict({"train": first(task.data["train"], train),
+                                                      "validation": task.data["validation"],
+                                                      "test": first(task.data[test_split], test)}))
 
 def winners(
     task: str,
@@ -89,7 +104,8 @@ def winners(
     for row, settings in candidates(task).items():
         names = list(settings)
         if len(names) > 1:
-            runs = compare({f"{row}: {n}": e for n, e in settings.items()}, choosing(load_task(task)), store=STORE, run=False)
+            runs = compare({f"{row}: {n}": e for n, e in settings.items()}, choosing(load_task(task)),
+                           store=STORE, run=False)
             sign, metric = (-1, "loss") if task == "headline_writing" else (1, None)
             names.sort(key=lambda n: -sign*runs.interval(f"{row}: {n}", metric).value)
         best[row] = names[0]
@@ -108,7 +124,8 @@ LIVE = {"airline": {"test": 500}, "headline_writing": {"train": 240, "test": 60}
 def live(
     task: Task,
 ) -> Task:
-    "The task as a live table uses it: the first 500 test items of `airline`; the first 240 training rows and 60 test items of `headline_writing`; any other as it is."
+    """The task as a live table uses it: the first 500 test items of `airline`; the first 240 training rows
+    and 60 test items of `headline_writing`; any other as it is."""
     return _fewer(task, task.name, "test", **LIVE[task.name]) if task.name in LIVE else task
 
 # %% ../nbs/library/results.ipynb #c2d7f067
@@ -119,13 +136,17 @@ def stored(
     return compare(estimators(task), load_task(task), SEEDS, store=STORE, run=False)
 
 def make_results(tasks=("airline", "headlines", "headline_writing")):
-    "Makes what is missing or stale, validation grids first; prints the tables. Takes about an hour from nothing, resumes where it was stopped."
+    """Makes what is missing or stale, validation grids first; prints the tables.
+    Takes about an hour from nothing, resumes where it was stopped."""
     for name in tasks:
         task = load_task(name)
         for row, settings in candidates(name).items():
-            if len(settings) > 1: compare({f"{row}: {n}": e for n, e in settings.items()}, choosing(task), store=STORE)
+            if len(settings) > 1:
+                compare({f"{row}: {n}": e for n, e in settings.items()}, choosing(task), store=STORE)
         wins = winners(name)
-        if wins != CHOSEN.get(name): raise ValueError(f"the validation runs of {name} chose {wins}, and results.CHOSEN says {CHOSEN.get(name)}: write the former into the latter")
+        if wins != CHOSEN.get(name):
+            raise ValueError(f"the validation runs of {name} chose {wins}, and results.CHOSEN says "
+                             f"{CHOSEN.get(name)}: write the former into the latter")
         print(compare(estimators(name), task, SEEDS, store=STORE).table().to_string(), flush=True)
 
 # %% ../nbs/library/results.ipynb #103822a5

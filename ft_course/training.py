@@ -31,23 +31,30 @@ class HParams:
     num_train_epochs: int = 2               # passes over the training rows; 0 leaves the model as it is
     per_device_train_batch_size: int = 32
     weight_decay: float = .01               # on matrices; not on biases and norms
-    warmup_steps: float = .1                # steps over which the rate rises from 0; below 1, a share of all steps
+    warmup_steps: float = .1             # steps over which the rate rises from 0; below 1, a share of all steps
     lr_scheduler_type: str = "linear"       # any name `transformers.get_scheduler` knows
     max_grad_norm: float = 1.
     max_length: int = 128                   # tokens; longer texts are cut
 
     def __post_init__(self):
-        for name, ok, wanted in [("learning_rate", self.learning_rate > 0, "above 0"), ("num_train_epochs", self.num_train_epochs >= 0, "0 or more"),
-                                 ("per_device_train_batch_size", self.per_device_train_batch_size >= 1, "1 or more"), ("max_length", self.max_length >= 3, "3 or more")]:
+        for name, ok, wanted in [
+            ("learning_rate", self.learning_rate > 0, "above 0"),
+            ("num_train_epochs", self.num_train_epochs >= 0, "0 or more"),
+            ("per_device_train_batch_size", self.per_device_train_batch_size >= 1, "1 or more"),
+            ("max_length", self.max_length >= 3, "3 or more"),
+        ]:
             if not ok: raise ValueError(f"HParams({name}={getattr(self, name)!r}): {name} has to be {wanted}")
 
 # %% ../nbs/1_foundations/05_training.ipynb #f96c0770
 def layer_stack(
     model: nn.Module,
 ) -> tuple[str, nn.ModuleList]:
-    "Name and list of the network's layers: its longest `ModuleList`, the last of them where several are equally long."
+    """Name and list of the network's layers: its longest `ModuleList`,
+    the last of them where several are equally long."""
     stacks = [(name, m) for name, m in model.named_modules() if isinstance(m, nn.ModuleList) and len(m)]
-    if not stacks: raise ValueError(f"{type(model).__name__} has no list of layers, so there are no last layers to choose")
+    if not stacks:
+        raise ValueError(f"{type(model).__name__} has no list of layers, "
+                         "so there are no last layers to choose")
     longest = max(len(m) for _, m in stacks)
     return [s for s in stacks if len(s[1]) == longest][-1]
 
@@ -55,19 +62,23 @@ def layer_stack(
 def head_parameters(
     model: nn.Module,
 ) -> list[nn.Parameter]:
-    "Parameters of everything that comes after the last layer, less those shared with what comes before (tied embeddings)."
+    """Parameters of everything that comes after the last layer,
+    less those shared with what comes before (tied embeddings)."""
     path, after, module = layer_stack(model)[0].split("."), [], model
     for step in path:
         children = list(module.named_children())
         here = [name for name, _ in children].index(step)
         after += [p for _, child in children[here + 1:] for p in child.parameters()]
         module = children[here][1]
-    in_front = {id(p) for name, p in model.named_parameters() if id(p) not in {id(a) for a in after}} | {id(e) for e in (model.get_input_embeddings().parameters() if hasattr(model, "get_input_embeddings") else [])}
+    in_front = ({id(p) for name, p in model.named_parameters() if id(p) not in {id(a) for a in after}}
+                | {id(e) for e in (model.get_input_embeddings().parameters()
+                                   if hasattr(model, "get_input_embeddings") else [])})
     return [p for p in after if id(p) not in in_front]
 
 # %% ../nbs/1_foundations/05_training.ipynb #3906ffbd
 class Method:
-    "What a fine-tuning method may decide: which weights train (`apply`), their parameter groups, and callbacks."
+    """What a fine-tuning method may decide: which weights train (`apply`), their parameter groups,
+    and callbacks."""
     def apply(self, model: nn.Module) -> nn.Module: raise NotImplementedError
     def __call__(self, model: nn.Module) -> nn.Module: return self.apply(model)
     def callbacks(self) -> list: return []
@@ -75,7 +86,8 @@ class Method:
     def param_groups(self, model: nn.Module, hparams: HParams) -> list[dict]:
         "Groups for the optimiser: weight decay on the trainable matrices, none on biases and norms."
         trainable = [p for p in model.parameters() if p.requires_grad]
-        return [{"params": [p for p in trainable if p.ndim >= 2], "weight_decay": hparams.weight_decay}, {"params": [p for p in trainable if p.ndim < 2], "weight_decay": 0.}]
+        return [{"params": [p for p in trainable if p.ndim >= 2], "weight_decay": hparams.weight_decay},
+                {"params": [p for p in trainable if p.ndim < 2], "weight_decay": 0.}]
 
 def _train_only(model: nn.Module, parameters) -> nn.Module:
     model.requires_grad_(False)
@@ -98,7 +110,9 @@ class LastLayers(Method):
     k: int = 1
     def apply(self, model):
         layers = layer_stack(model)[1]
-        if not 1 <= self.k <= len(layers): raise ValueError(f"LastLayers(k={self.k}): this model has {len(layers)} layers, so k has to be from 1 to {len(layers)}")
+        if not 1 <= self.k <= len(layers):
+            raise ValueError(f"LastLayers(k={self.k}): this model has {len(layers)} layers, "
+                             f"so k has to be from 1 to {len(layers)}")
         return _train_only(model, [*layers[-self.k:].parameters(), *head_parameters(model)])
 
 # %% ../nbs/1_foundations/05_training.ipynb #0f52997a
@@ -106,7 +120,8 @@ def trainable_fraction(
     model: nn.Module,
 ) -> float:
     "Share of the model's parameters that train, from 0 to 1."
-    return sum(p.numel() for p in model.parameters() if p.requires_grad) / sum(p.numel() for p in model.parameters())
+    return (sum(p.numel() for p in model.parameters() if p.requires_grad)
+            / sum(p.numel() for p in model.parameters()))
 
 # %% ../nbs/1_foundations/05_training.ipynb #702982cb
 def length_grouped_batches(
@@ -132,7 +147,8 @@ def collate(
 ) -> dict:             # tensors `input_ids`, `attention_mask` (batch, length) and `labels`
     "One rectangular batch, padded on the right; padded label positions are -100, which the loss ignores."
     ids = [torch.tensor(r["input_ids"]) for r in rows]
-    batch = {"input_ids": pad_sequence(ids, True, pad_id), "attention_mask": pad_sequence([torch.ones_like(i) for i in ids], True, 0)}
+    batch = {"input_ids": pad_sequence(ids, True, pad_id),
+             "attention_mask": pad_sequence([torch.ones_like(i) for i in ids], True, 0)}
     if "labels" in rows[0]:
         labels = [torch.tensor(r["labels"]) for r in rows]
         batch["labels"] = torch.stack(labels) if labels[0].ndim == 0 else pad_sequence(labels, True, -100)
@@ -150,10 +166,12 @@ def answer_token_losses(
     batch: dict,       # with `labels` per token, -100 where nothing is asked
 ) -> tuple[torch.Tensor, torch.Tensor]:
     "Cross-entropy of every answer token, shape (n_answer_tokens,), and the batch row each belongs to."
-    states = model.base_model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False).last_hidden_state
+    states = model.base_model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"],
+                              use_cache=False).last_hidden_state
     asked = batch["labels"][:, 1:] != -100
     logits = model.get_output_embeddings()(states[:, :-1][asked])
-    return nn.functional.cross_entropy(logits, batch["labels"][:, 1:][asked], reduction="none"), asked.nonzero()[:, 0]
+    return (nn.functional.cross_entropy(logits, batch["labels"][:, 1:][asked], reduction="none"),
+            asked.nonzero()[:, 0])
 
 def answer_loss(model: nn.Module, batch: dict) -> torch.Tensor:
     "Mean cross-entropy over the answer tokens of the batch."
@@ -161,10 +179,12 @@ def answer_loss(model: nn.Module, batch: dict) -> torch.Tensor:
 
 # %% ../nbs/1_foundations/05_training.ipynb #a77c097c
 class Dropout16(nn.Dropout):
-    "`nn.Dropout` with 16 random bits an element, from PyTorch's generator: the keep rate is `1 - p` to within 1/65,536."
+    """`nn.Dropout` with 16 random bits an element, from PyTorch's generator:
+    the keep rate is `1 - p` to within 1/65,536."""
     def forward(self, x):
         if not self.training or self.p == 0: return x
-        bits = torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device).random_(-2**63, None).view(torch.int16)
+        bits = torch.empty(-(-x.numel() // 4), dtype=torch.int64,
+                           device=x.device).random_(-2**63, None).view(torch.int16)
         keep = bits[:x.numel()].view(x.shape) < round((1 - self.p)*2**16) - 2**15
         return torch.where(keep, x / (1 - self.p), 0.)
 
@@ -172,7 +192,8 @@ class Dropout16(nn.Dropout):
 def cheaper_dropout(
     model: nn.Module,
 ) -> nn.Module:
-    "The model with every `nn.Dropout` replaced by `Dropout16` (in place); attention draws its own dropout inside PyTorch and is left alone."
+    """The model with every `nn.Dropout` replaced by `Dropout16` (in place);
+    attention draws its own dropout inside PyTorch and is left alone."""
     for parent in list(model.modules()):
         for name, child in parent.named_children():
             if type(child) is nn.Dropout: setattr(parent, name, Dropout16(child.p))
@@ -208,17 +229,21 @@ def train(
     callbacks=(),
     device: str = None,        # the fastest there is by default
 ) -> Run:
-    "Trains `model` in place and returns the finished run. Raises `ValueError` if nothing is trainable, `CourseError` when the loss stops being a number."
+    """Trains `model` in place and returns the finished run. Raises `ValueError` if nothing is trainable,
+    `CourseError` when the loss stops being a number."""
     device = device or best_device()
     model = method(model).to(device)
     if device == "cpu": cheaper_dropout(model)
     groups = [g for g in method.param_groups(model, hparams) if g["params"]]
-    if not groups: raise ValueError(f"{method} leaves nothing of {type(model).__name__} to train; choose a method that does, such as Full() or LastLayers(2)")
+    if not groups:
+        raise ValueError(f"{method} leaves nothing of {type(model).__name__} to train; "
+                         "choose a method that does, such as Full() or LastLayers(2)")
     optimizer = torch.optim.AdamW(groups, lr=hparams.learning_rate, fused=device in ("cpu", "cuda"))
     n_steps = hparams.num_train_epochs * math.ceil(len(rows) / hparams.per_device_train_batch_size)
     scheduler = _scheduler(optimizer, hparams, n_steps)
     run = Run(model, hparams, optimizer, scheduler, n_steps, history=[])
-    hooks, order, lengths = [*method.callbacks(), *callbacks], torch.Generator().manual_seed(seed), [len(r["input_ids"]) for r in rows]
+    hooks, order, lengths = ([*method.callbacks(), *callbacks], torch.Generator().manual_seed(seed),
+                             [len(r["input_ids"]) for r in rows])
     with seeded(seed), progress(total=n_steps, desc="training", unit="step") as bar:
         model.train()
         for run.epoch in range(hparams.num_train_epochs):
@@ -228,9 +253,12 @@ def train(
                 torch.nn.utils.clip_grad_norm_(model.parameters(), hparams.max_grad_norm)
                 optimizer.step(); scheduler.step(); optimizer.zero_grad()
                 run.step += 1
-                run.history.append({"step": run.step, "epoch": run.epoch, "loss": loss.item(), "learning_rate": scheduler.get_last_lr()[0]})
+                run.history.append({"step": run.step, "epoch": run.epoch, "loss": loss.item(),
+                                    "learning_rate": scheduler.get_last_lr()[0]})
                 if not math.isfinite(run.history[-1]["loss"]):
-                    raise CourseError(f"The loss became {run.history[-1]['loss']} at step {run.step} of {n_steps}: the learning rate {hparams.learning_rate:g} is too high for this model; try a tenth of it.")
+                    raise CourseError(f"The loss became {run.history[-1]['loss']} at step {run.step} "
+                                      f"of {n_steps}: the learning rate {hparams.learning_rate:g} "
+                                      "is too high for this model; try a tenth of it.")
                 bar.update(); bar.set_postfix(loss=f"{run.history[-1]['loss']:.3f}", refresh=False)
                 for hook in hooks: hook.on_step_end(run)
             for hook in hooks: hook.on_epoch_end(run)
@@ -242,20 +270,26 @@ def _scheduler(optimizer, hparams: HParams, n_steps: int):
     "The learning-rate schedule: a rise over the warm-up, then as `lr_scheduler_type` says."
     from transformers import get_scheduler
     warmup = hparams.warmup_steps if hparams.warmup_steps >= 1 else math.ceil(hparams.warmup_steps * n_steps)
-    return get_scheduler(hparams.lr_scheduler_type, optimizer, num_warmup_steps=int(warmup), num_training_steps=n_steps)
+    return get_scheduler(hparams.lr_scheduler_type, optimizer, num_warmup_steps=int(warmup),
+                         num_training_steps=n_steps)
 
 # %% ../nbs/1_foundations/05_training.ipynb #8dc2cc7d
 def _check_texts(texts, what: str = "texts") -> list[str]:
     "`texts` as a list of strings. Raises `ValueError` that names the first that is none."
-    if isinstance(texts, str): raise ValueError(f"{what} has to be a list of strings, not one string; put it into a list")
+    if isinstance(texts, str):
+        raise ValueError(f"{what} has to be a list of strings, not one string; put it into a list")
     texts = list(texts)
     for i, t in enumerate(texts):
-        if not isinstance(t, str): raise ValueError(f"{what}[{i}] is {t!r}, a {type(t).__name__}; every text has to be a string: drop or fill that row")
+        if not isinstance(t, str):
+            raise ValueError(f"{what}[{i}] is {t!r}, a {type(t).__name__}; "
+                             "every text has to be a string: drop or fill that row")
     return texts
 
 def _check_pairs(texts, answers, names=("texts", "labels")) -> tuple[list, list]:
     texts, answers = _check_texts(texts, names[0]), list(answers)
-    if len(texts) != len(answers): raise ValueError(f"{len(texts)} {names[0]} and {len(answers)} {names[1]}: there has to be one for each")
+    if len(texts) != len(answers):
+        raise ValueError(f"{len(texts)} {names[0]} and {len(answers)} {names[1]}: "
+                         "there has to be one for each")
     if not texts: raise ValueError(f"there are no {names[0]} to learn from")
     return texts, answers
 
@@ -265,7 +299,8 @@ FORMAT = 1
 def _save(estimator, folder, **extra):
     check_is_fitted(estimator, "model_")
     method = {"class": type(estimator.method).__name__, **asdict(estimator.method)}
-    about = {"format": FORMAT, "estimator": type(estimator).__name__, "model": str(estimator.model), "method": method, "hparams": asdict(estimator.hparams)} | extra
+    about = {"format": FORMAT, "estimator": type(estimator).__name__, "model": str(estimator.model),
+             "method": method, "hparams": asdict(estimator.hparams)} | extra
     with atomic_path(folder) as tmp, quiet_transformers():
         estimator.model_.save_pretrained(tmp)
         estimator.tokenizer_.model_max_length = estimator.hparams.max_length
@@ -277,13 +312,20 @@ def _save(estimator, folder, **extra):
 def _load(cls, folder, **settings):
     "An unfitted `cls` with the settings saved in `folder`, its tokenizer, and the file's content."
     file = Path(folder)/"ft_course.json"
-    if not file.is_file(): raise ValueError(f"{folder} has no ft_course.json, so {cls.__name__}.save did not make it; give a folder that it made, or load this one with transformers")
+    if not file.is_file():
+        raise ValueError(f"{folder} has no ft_course.json, so {cls.__name__}.save did not make it; "
+                         "give a folder that it made, or load this one with transformers")
     about = json.loads(file.read_text(encoding="utf-8"))
-    if about.get("estimator") != cls.__name__: raise ValueError(f"{folder} holds a {about.get('estimator')}, not a {cls.__name__}; load it with {about.get('estimator')}.load")
-    if about.get("format") != FORMAT: raise ValueError(f"{folder} was saved in format {about.get('format')} and this version reads format {FORMAT}; load it with the version of ft_course that saved it")
+    if about.get("estimator") != cls.__name__:
+        raise ValueError(f"{folder} holds a {about.get('estimator')}, not a {cls.__name__}; "
+                         f"load it with {about.get('estimator')}.load")
+    if about.get("format") != FORMAT:
+        raise ValueError(f"{folder} was saved in format {about.get('format')} and this version reads format "
+                         f"{FORMAT}; load it with the version of ft_course that saved it")
     method = about["method"].copy()
     method = {c.__name__: c for c in Method.__subclasses__()}[method.pop("class")](**method)
-    estimator = cls(about["model"], method=method, hparams=HParams(**about["hparams"]), **{k: about[k] for k in settings})
+    estimator = cls(about["model"], method=method, hparams=HParams(**about["hparams"]),
+                    **{k: about[k] for k in settings})
     estimator.tokenizer_ = load_tokenizer(folder)
     return estimator, about
 
@@ -298,40 +340,51 @@ class FineTunedClassifier(ClassifierMixin, BaseEstimator):
         random_state: int = 0,     # head, order of the rows, dropout
         callbacks=(),
     ):
-        self.model, self.method, self.hparams, self.pretrained, self.random_state, self.callbacks = model, method, hparams, pretrained, random_state, callbacks
+        self.model, self.method, self.hparams, self.pretrained, self.random_state, self.callbacks = (
+            model, method, hparams, pretrained, random_state, callbacks)
 
     def fit(self, texts, labels, validation=None) -> "FineTunedClassifier":
-        "Trains on texts and labels; `validation=(texts, labels)` is scored after every epoch into `history_`. Raises `ValueError` for fewer than two labels."
+        """Trains on texts and labels; `validation=(texts, labels)` is scored after every epoch into `history_`.
+        Raises `ValueError` for fewer than two labels."""
         texts, labels = _check_pairs(texts, labels)
         self.classes_, codes = np.unique(labels, return_inverse=True)
-        if len(self.classes_) < 2: raise ValueError(f"all {len(labels)} labels are {self.classes_[0]!r}; a classifier needs at least two different ones")
+        if len(self.classes_) < 2:
+            raise ValueError(f"all {len(labels)} labels are {self.classes_[0]!r}; "
+                             "a classifier needs at least two different ones")
         seed = self._seed()
         self.tokenizer_ = load_tokenizer(self.model)
         self.model_ = load_classifier(self.model, self.classes_.tolist(), self.pretrained, seed)
         self.model_.config.pad_token_id = self.tokenizer_.pad_token_id
         longest = getattr(self.model_.config, "max_position_embeddings", None)
-        if longest and self.hparams.max_length > longest: raise ValueError(f"max_length={self.hparams.max_length} is more than the {longest} tokens that {self.model} can read; set HParams(max_length={longest}) or less")
+        if longest and self.hparams.max_length > longest:
+            raise ValueError(f"max_length={self.hparams.max_length} is more than the {longest} tokens "
+                             f"that {self.model} can read; set HParams(max_length={longest}) or less")
         rows = [{"input_ids": ids, "labels": int(code)} for ids, code in zip(self._tokenize(texts), codes)]
         scores = [] if validation is None else [_ValidationScores(self, *validation)]
-        run = train(self.model_, rows, self.hparams, self.method, classification_loss, self.tokenizer_.pad_token_id, seed, [*scores, *self.callbacks])
+        run = train(self.model_, rows, self.hparams, self.method, classification_loss,
+                    self.tokenizer_.pad_token_id, seed, [*scores, *self.callbacks])
         self.history_ = {"steps": run.history, "epochs": scores[0].epochs if scores else []}
         return self
 
     def _seed(self) -> int:
         from sklearn.utils import check_random_state
-        return self.random_state if isinstance(self.random_state, int) else int(check_random_state(self.random_state).randint(2**31 - 1))
+        return (self.random_state if isinstance(self.random_state, int)
+                else int(check_random_state(self.random_state).randint(2**31 - 1)))
 
     def _tokenize(self, texts) -> list[list[int]]:
-        return self.tokenizer_(_check_texts(texts), truncation=True, max_length=self.hparams.max_length)["input_ids"] if len(texts) else []
+        return (self.tokenizer_(_check_texts(texts), truncation=True,
+                                max_length=self.hparams.max_length)["input_ids"] if len(texts) else [])
 
     def decision_function(self, texts) -> np.ndarray:
         "The model's scores before the softmax, shape (n_texts, n_classes)."
         check_is_fitted(self, "model_")
         rows = [{"input_ids": ids} for ids in self._tokenize(texts)]
-        logits, device = np.zeros((len(rows), len(self.classes_)), dtype=np.float32), next(self.model_.parameters()).device
+        logits, device = (np.zeros((len(rows), len(self.classes_)), dtype=np.float32),
+                          next(self.model_.parameters()).device)
         self.model_.eval()
         with torch.inference_mode():
-            for numbers in progress(length_grouped_batches([len(r["input_ids"]) for r in rows], 64), "predicting", unit="batch"):
+            for numbers in progress(length_grouped_batches([len(r["input_ids"]) for r in rows], 64),
+                                    "predicting", unit="batch"):
                 batch = collate([rows[i] for i in numbers], self.tokenizer_.pad_token_id, device)
                 logits[numbers] = self.model_(**batch).logits.float().cpu().numpy()
         return logits
@@ -346,9 +399,11 @@ class FineTunedClassifier(ClassifierMixin, BaseEstimator):
         return self.classes_[scores.argmax(-1)]
 
     def save(self, folder) -> "FineTunedClassifier":
-        "Writes a transformers folder that `pipeline('text-classification')` opens, whole or not at all. Raises `CourseError` when there is no room."
+        """Writes a transformers folder that `pipeline('text-classification')` opens, whole or not at all.
+        Raises `CourseError` when there is no room."""
         check_is_fitted(self, "model_")
-        return _save(self, folder, classes=self.classes_.tolist(), pretrained=self.pretrained, random_state=self.random_state)
+        return _save(self, folder, classes=self.classes_.tolist(), pretrained=self.pretrained,
+                     random_state=self.random_state)
 
     @classmethod
     def load(cls, folder) -> "FineTunedClassifier":
@@ -361,11 +416,13 @@ class FineTunedClassifier(ClassifierMixin, BaseEstimator):
 # %% ../nbs/1_foundations/05_training.ipynb #d8425d18
 class _ValidationScores(Callback):
     "Macro-F1 on validation texts after every epoch."
-    def __init__(self, estimator, texts, labels): self.estimator, self.texts, self.labels, self.epochs = estimator, texts, labels, []
+    def __init__(self, estimator, texts, labels):
+        self.estimator, self.texts, self.labels, self.epochs = estimator, texts, labels, []
     def on_epoch_end(self, run):
         from ft_course.evaluation import macro_f1
         mean = float(np.mean([h["loss"] for h in run.history if h["epoch"] == run.epoch]))
-        self.epochs.append({"epoch": run.epoch + 1, "train_loss": mean, "validation_macro_f1": macro_f1(self.labels, self.estimator.predict(self.texts))})
+        self.epochs.append({"epoch": run.epoch + 1, "train_loss": mean,
+                            "validation_macro_f1": macro_f1(self.labels, self.estimator.predict(self.texts))})
         run.model.train()
 
 # %% ../nbs/1_foundations/05_training.ipynb #73d1778f
@@ -374,10 +431,12 @@ def chat_prompt(
     instruction: str,  # what the model is asked to do; it becomes the system message
     text: str,         # what it is given; it becomes the user's message
 ) -> str:
-    "The prompt up to where the answer begins, in the tokenizer's chat template, or as plain lines if it has none."
+    """The prompt up to where the answer begins, in the tokenizer's chat template,
+    or as plain lines if it has none."""
     if not tokenizer.chat_template: return "\n\n".join(p for p in (instruction, text) if p) + "\n"
     messages = [{"role": "system", "content": instruction}] if instruction else []
-    return tokenizer.apply_chat_template([*messages, {"role": "user", "content": text}], tokenize=False, add_generation_prompt=True)
+    return tokenizer.apply_chat_template([*messages, {"role": "user", "content": text}],
+                                         tokenize=False, add_generation_prompt=True)
 
 # %% ../nbs/1_foundations/05_training.ipynb #367fc788
 class FineTunedGenerator(BaseEstimator):
@@ -385,19 +444,23 @@ class FineTunedGenerator(BaseEstimator):
     def __init__(self,
         model="smollm2",            # alias, folder or Hub id
         method: Method = Full(),    # what trains
-        hparams: HParams = HParams(learning_rate=5e-5, num_train_epochs=1, per_device_train_batch_size=8, max_length=256),
+        hparams: HParams = HParams(learning_rate=5e-5, num_train_epochs=1, per_device_train_batch_size=8,
+                                   max_length=256),
         instruction: str = "",      # what the model is asked to do, said before every prompt
         max_new_tokens: int = 24,   # an answer ends here at the latest
         random_state: int = 0,
         callbacks=(),
     ):
-        self.model, self.method, self.hparams, self.instruction, self.max_new_tokens, self.random_state, self.callbacks = model, method, hparams, instruction, max_new_tokens, random_state, callbacks
+        (self.model, self.method, self.hparams, self.instruction, self.max_new_tokens, self.random_state,
+         self.callbacks) = (model, method, hparams, instruction, max_new_tokens, random_state, callbacks)
 
     def fit(self, prompts, answers) -> "FineTunedGenerator":
-        "Trains on the answers' tokens; with `num_train_epochs=0` it only loads, which is the model before training."
+        """Trains on the answers' tokens; with `num_train_epochs=0` it only loads,
+        which is the model before training."""
         prompts, answers = _check_pairs(prompts, answers, ("prompts", "answers"))
         self.tokenizer_, self.model_ = load_tokenizer(self.model), load_causal(self.model)
-        run = train(self.model_, self._rows(prompts, answers), self.hparams, self.method, answer_loss, self.tokenizer_.pad_token_id, self.random_state, self.callbacks)
+        run = train(self.model_, self._rows(prompts, answers), self.hparams, self.method, answer_loss,
+                    self.tokenizer_.pad_token_id, self.random_state, self.callbacks)
         self.history_ = {"steps": run.history}
         return self
 
@@ -405,10 +468,13 @@ class FineTunedGenerator(BaseEstimator):
         return chat_prompt(self.tokenizer_, self.instruction, text)
 
     def _rows(self, prompts, answers=None) -> list[dict]:
-        "Token ids of prompt and answer; labels are -100 on the prompt. A prompt that is too long loses its beginning."
-        asked = self.tokenizer_([self._prompt(p) for p in _check_texts(prompts, "prompts")], add_special_tokens=False)["input_ids"] if len(prompts) else []
+        """Token ids of prompt and answer; labels are -100 on the prompt.
+        A prompt that is too long loses its beginning."""
+        asked = (self.tokenizer_([self._prompt(p) for p in _check_texts(prompts, "prompts")],
+                                 add_special_tokens=False)["input_ids"] if len(prompts) else [])
         if answers is None: return [{"input_ids": a[-self.hparams.max_length:]} for a in asked]
-        said = self.tokenizer_([a + self.tokenizer_.eos_token for a in _check_texts(answers, "answers")], add_special_tokens=False)["input_ids"]
+        said = self.tokenizer_([a + self.tokenizer_.eos_token for a in _check_texts(answers, "answers")],
+                               add_special_tokens=False)["input_ids"]
         said = [s[:self.hparams.max_length // 2] for s in said]
         asked = [a[-(self.hparams.max_length - len(s)):] for a, s in zip(asked, said)]
         return [{"input_ids": a + s, "labels": [-100]*len(a) + s} for a, s in zip(asked, said)]
@@ -416,37 +482,52 @@ class FineTunedGenerator(BaseEstimator):
     def answer_losses(self, prompts, answers) -> np.ndarray:
         "Mean cross-entropy (nats a token) of each given answer, its end mark included, shape (n_prompts,)."
         check_is_fitted(self, "model_")
-        rows, losses, device = self._rows(*_check_pairs(prompts, answers, ("prompts", "answers"))), np.zeros(len(prompts)), next(self.model_.parameters()).device
+        rows, losses, device = (self._rows(*_check_pairs(prompts, answers, ("prompts", "answers"))),
+                                np.zeros(len(prompts)), next(self.model_.parameters()).device)
         with torch.inference_mode():
-            for numbers in progress(length_grouped_batches([len(r["input_ids"]) for r in rows], 16), "answer loss", unit="batch"):
-                token_losses, row = answer_token_losses(self.model_, collate([rows[i] for i in numbers], self.tokenizer_.pad_token_id, device))
-                sums, counts = (torch.zeros(len(numbers), device=device).index_add(0, row, v) for v in (token_losses, torch.ones_like(token_losses)))
+            for numbers in progress(length_grouped_batches([len(r["input_ids"]) for r in rows], 16),
+                                    "answer loss", unit="batch"):
+                token_losses, row = answer_token_losses(
+                    self.model_, collate([rows[i] for i in numbers], self.tokenizer_.pad_token_id, device))
+                sums, counts = (torch.zeros(len(numbers), device=device).index_add(0, row, v)
+                                for v in (token_losses, torch.ones_like(token_losses)))
                 losses[numbers] = (sums / counts).cpu().numpy()
         return losses
 
     def generate(self, prompts) -> list[str]:
         "The most probable answer to each prompt, token by token (greedy), without its end mark."
         check_is_fitted(self, "model_")
-        rows, answers, device = self._rows(_check_texts(prompts, "prompts")), [""]*len(prompts), next(self.model_.parameters()).device
+        rows, answers, device = (self._rows(_check_texts(prompts, "prompts")), [""]*len(prompts),
+                                 next(self.model_.parameters()).device)
         end = self.tokenizer_.eos_token_id
         with torch.inference_mode():
-            for numbers in progress(length_grouped_batches([len(r["input_ids"]) for r in rows], 16), "writing", unit="batch"):
+            for numbers in progress(length_grouped_batches([len(r["input_ids"]) for r in rows], 16),
+                                    "writing", unit="batch"):
                 ids = [torch.tensor(rows[i]["input_ids"]) for i in numbers]
-                batch = {"input_ids": pad_sequence(ids, True, self.tokenizer_.pad_token_id, padding_side="left"),
-                         "attention_mask": pad_sequence([torch.ones_like(i) for i in ids], True, 0, padding_side="left")}
-                written = self.model_.generate(**{k: v.to(device) for k, v in batch.items()}, max_new_tokens=self.max_new_tokens, do_sample=False,
+                batch = {"input_ids": pad_sequence(ids, True, self.tokenizer_.pad_token_id,
+                                                   padding_side="left"),
+                         "attention_mask": pad_sequence([torch.ones_like(i) for i in ids], True, 0,
+                                                        padding_side="left")}
+                written = self.model_.generate(**{k: v.to(device) for k, v in batch.items()},
+                                               max_new_tokens=self.max_new_tokens, do_sample=False,
                                                eos_token_id=end, pad_token_id=self.tokenizer_.pad_token_id)
-                for i, text in zip(numbers, self.tokenizer_.batch_decode(written[:, batch["input_ids"].shape[1]:], skip_special_tokens=True)): answers[i] = text.strip()
+                for i, text in zip(numbers, self.tokenizer_.batch_decode(
+                        written[:, batch["input_ids"].shape[1]:], skip_special_tokens=True)):
+                    answers[i] = text.strip()
         return answers
 
     def score_answers(self, prompts, answers) -> dict[str, np.ndarray]:
-        "Per-item scores: `loss` of the given answers and `rouge_l` of the generated ones, each of shape (n_prompts,)."
+        """Per-item scores: `loss` of the given answers and `rouge_l` of the generated ones,
+        each of shape (n_prompts,)."""
         from ft_course.evaluation import rouge_l
-        return {"loss": self.answer_losses(prompts, answers), "rouge_l": rouge_l(answers, self.generate(prompts))}
+        return {"loss": self.answer_losses(prompts, answers),
+                "rouge_l": rouge_l(answers, self.generate(prompts))}
 
     def save(self, folder) -> "FineTunedGenerator":
-        "Writes a transformers folder that `pipeline('text-generation')` opens, whole or not at all. Raises `CourseError` when there is no room."
-        return _save(self, folder, instruction=self.instruction, max_new_tokens=self.max_new_tokens, random_state=self.random_state)
+        """Writes a transformers folder that `pipeline('text-generation')` opens, whole or not at all.
+        Raises `CourseError` when there is no room."""
+        return _save(self, folder, instruction=self.instruction, max_new_tokens=self.max_new_tokens,
+                     random_state=self.random_state)
 
     @classmethod
     def load(cls, folder) -> "FineTunedGenerator":
