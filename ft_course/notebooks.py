@@ -86,16 +86,18 @@ def readme(root: Path) -> str:
     return "\n\n".join(parts) + "\n"
 
 # %% ../nbs/library/notebooks.ipynb #30adc7f9
+def _is_bar(output) -> bool:
+    "Is this output a progress bar, or what is left of one?"
+    text = "".join(output.get("data", {}).get("text/plain", "")).strip()
+    return output.get("output_type") == "display_data" and (not text or bool(re.search(r"\d+%\|", text)))
+
+# %% ../nbs/library/notebooks.ipynb #cbedd7e3
 def tidy(notebook):
     """Drops progress bars, standard error, widget states and run-time metadata from an executed notebook
     (in place)."""
     for cell in notebook.cells:
         if cell.cell_type != "code": continue
-        cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"
-                        and not ("application/vnd.jupyter.widget-view+json" in o.get("data", {})
-                                 and "it/s" in "".join(o["data"].get("text/plain", "")))
-                        and not (o.get("data", {}).keys() == {"text/plain"}
-                                 and not "".join(o["data"]["text/plain"]).strip())]
+        cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr" and not _is_bar(o)]
         cell.metadata = {k: v for k, v in cell.metadata.items() if k in ("tags", "nbgrader")}
     notebook.metadata = {k: v for k, v in notebook.metadata.items() if k == "kernelspec"}
     return notebook

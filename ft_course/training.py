@@ -96,8 +96,16 @@ def _train_only(model: nn.Module, parameters) -> nn.Module:
 
 @dataclass(frozen=True)
 class Full(Method):
-    "Every weight trains."
+    "Every weight trains; the head's learning rate is `head_rate` times the others'."
+    head_rate: float = 1.
     def apply(self, model): return model.requires_grad_(True)
+
+    def param_groups(self, model, hparams):
+        head = {id(p) for p in head_parameters(model)} if self.head_rate != 1 else set()
+        groups = super().param_groups(model, hparams)
+        split = [{**g, "params": [p for p in g["params"] if (id(p) in head) == new],
+                  "lr": hparams.learning_rate*(self.head_rate if new else 1)} for g in groups for new in (False, True)]
+        return [g for g in split if g["params"]]
 
 @dataclass(frozen=True)
 class HeadOnly(Method):

@@ -63,14 +63,28 @@ def test_stored_runs_are_not_repeated_and_go_stale(tmp_path):
 
 @pytest.mark.parametrize("name", ["airline", "headlines", "headline_writing"])
 def test_stored_results_of_the_course(root, name):
-    from ft_course.results import CHOSEN, SEEDS, stored, winners
-    table, task = stored(name), load_task(name)
+    from ft_course.results import CHOSEN, SEEDS, STORE, candidates, choosing, choosing_seeds, full_size, stored, winners
+    table, task = stored(name), full_size(name)
     assert not table.stale, f"make results: {table.stale}"
     assert CHOSEN[name] == winners(name)
     for row, runs in table.records.items():
         for run in runs:
             assert run["ids"] == list(task.data["test"]["id"]) and {"date", "machine", "versions", "fit_seconds", "peak_mb"} <= run.keys()
     assert len(table.records["fine-tuned"]) == len(SEEDS) == 3
+    for row, settings in candidates(name).items():   # every candidate competed, with its seeds, and none of the records is stale
+        if len(settings) == 1: continue
+        seeds = choosing_seeds(name, row)
+        grid = compare({f"{row}: {n}": e for n, e in settings.items()}, choosing(load_task(name)), seeds, store=STORE, run=False)
+        assert not grid.stale and {len(runs) for runs in grid.records.values()} == {len(seeds)}
+
+
+def test_fingerprint_follows_the_code_that_is_used():
+    from ft_course.embeddings import embedding_classifier
+    from ft_course.evaluation import used_code
+    from ft_course.training import FineTunedClassifier
+    frozen, tuned = used_code(embedding_classifier()), used_code(FineTunedClassifier())
+    assert "training.collate" in frozen and "training.train" not in frozen and {"training.train", "training.Full", "models.load_classifier"} <= set(tuned)
+    assert used_code(DummyClassifier()) == {}
 
 
 def test_stored_results_hold_no_texts(root):

@@ -75,7 +75,7 @@ def test_committed_notebook_is_tidy(root, name):
     assert all(c["outputs"] or c["execution_count"] for c in code if "#| eval: false" not in "".join(c["source"])), "execute it before committing: make nb NB=..."
 
 
-MEASURED = re.compile(r"\b0\.\d+\b|\b\d+(?:\.\d+)?\s?%|\b\d+(?:\.\d+)? points\b")
+MEASURED = re.compile(r"(?<![\d.])0\.\d+(?![\d.])|\b\d+(?:\.\d+)?\s?%|\b\d+(?:\.\d+)? points\b")
 
 
 @pytest.mark.parametrize("name", notebooks())
