@@ -59,7 +59,7 @@ def rouge_l(
 METRICS = {"accuracy": accuracy, "macro_f1": macro_f1,
            "mean": lambda references, predictions: float(np.mean(predictions))}
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Interval:
     "A score or a difference with its 95 % bootstrap interval."
     value: float
@@ -70,7 +70,7 @@ class Interval:
     def excludes_zero(self) -> bool: return self.low > 0 or self.high < 0
     def __format__(self, spec):
         return f"{format(self.value, spec)} [{format(self.low, spec)}, {format(self.high, spec)}]"
-    def __str__(self): return f"{self:.3f}"
+    def __repr__(self): return f"{self:.3f} ({self.covers})"
 
 # %% ../nbs/1_foundations/04_evaluation.ipynb #416fff91
 def _redraw(metric, references, runs, others, n_draws, seed) -> np.ndarray:

@@ -114,6 +114,8 @@ def execute(
     NotebookClient(notebook, timeout=timeout, kernel_name="python3",
                    resources={"metadata": {"path": str(path.parent)}}).execute()
     with atomic_path(path) as tmp: nbformat.write(tidy(notebook), tmp)
+    from nbdev.clean import nbdev_clean
+    nbdev_clean(str(path))
 
 # %% ../nbs/library/notebooks.ipynb #4b8707a2
 def main(argv=None):
