@@ -165,7 +165,8 @@ def used_code(
     while todo:
         module, name = todo.pop()
         if module in DELIVERED or f"{module}.{name}" in found: continue
-        definitions, imports = modules.setdefault(module, _module(module))
+        if module not in modules: modules[module] = _module(module)
+        definitions, imports = modules[module]
         if name not in definitions: continue
         found[f"{module}.{name}"] = _shape(definitions[name])
         for used in {n.id for n in ast.walk(definitions[name]) if isinstance(n, ast.Name)}:
