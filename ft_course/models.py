@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MODELS', 'resolve_model', 'quiet_transformers', 'load_tokenizer', 'load_encoder', 'load_classifier', 'load_causal',
-           'best_device']
+           'best_device', 'context_length']
 
 # %% ../nbs/1_foundations/02_base_model.ipynb #937797f9
 import contextlib, os, threading
@@ -96,14 +96,24 @@ def load_encoder(
                                          use_safetensors=True).eval()
 
 # %% ../nbs/1_foundations/02_base_model.ipynb #dc3345fd
+def _keep_layers(config, layers: int, name):
+    "Sets the number of layers in `config`; of an encoder-decoder, in both halves."
+    for field in ("num_hidden_layers", "num_decoder_layers"):
+        if getattr(config, field, None) is None: continue
+        if not 1 <= layers <= getattr(config, field):
+            raise ValueError(f"layers={layers}: {name} has {getattr(config, field)} layers, "
+                             f"so layers has to be from 1 to {getattr(config, field)}")
+        setattr(config, field, layers)
+
 def load_classifier(
     name,                     # alias, folder or Hub id
     labels: list,             # the labels, in the order of the model's outputs
     pretrained: bool = True,  # False: the same architecture with random weights
     seed: int = 0,            # for the weights that start at random
+    layers: int | None = None,  # keep only so many layers, counted from the input; None keeps all
 ):
     """A sequence classification model in fp32 whose config maps outputs to `labels`;
-    weights that are not in the files are drawn with `seed`."""
+    weights that are not in the files are drawn with `seed`. Raises `ValueError` for more layers than there are."""
     import torch
     from transformers import AutoConfig, AutoModelForSequenceClassification
     where = resolve_model(name)
@@ -111,6 +121,7 @@ def load_classifier(
                                         id2label={i: str(l) for i, l in enumerate(labels)},
                                         label2id={str(l): i for i, l in enumerate(labels)})
     config.problem_type = "single_label_classification"
+    if layers is not None: _keep_layers(config, layers, name)
     with seeded(seed), quiet_transformers():
         if not pretrained:
             return AutoModelForSequenceClassification.from_config(config, dtype=torch.float32).eval()
@@ -134,3 +145,12 @@ def best_device() -> str:
     import torch
     if os.environ.get("FT_COURSE_DEVICE"): return os.environ["FT_COURSE_DEVICE"]
     return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+
+# %% ../nbs/1_foundations/02_base_model.ipynb #ea590701
+def context_length(
+    config,  # a model's config
+) -> int | None:
+    "Tokens the model can read at once; None where its positions set no limit."
+    longest = getattr(config, "max_position_embeddings", None)
+    if longest and config.model_type in ("roberta", "xlm-roberta", "camembert"): longest -= config.pad_token_id + 1
+    return longest
