@@ -4,8 +4,7 @@
 
 # %% auto #0
 __all__ = ['STORE', 'SEEDS', 'PROMPTS', 'EPOCHS', 'WRITER', 'CHOSEN', 'LIVE', 'REFERENCE_GFLOPS', 'candidates', 'choosing',
-           'choosing_seeds', 'winners', 'estimators', 'live', 'full_size', 'stored', 'make_results', 'gflops',
-           'minutes_here']
+           'choosing_seeds', 'winners', 'estimators', 'live', 'full_size', 'stored', 'make_results', 'minutes_here']
 
 # %% ../nbs/library/results.ipynb #e6ced337
 from dataclasses import replace
@@ -15,7 +14,7 @@ from .data import Task, load_task
 from .embeddings import embedding_classifier
 from .evaluation import Comparison, compare
 from .prompting import PromptClassifier
-from .training import FineTunedClassifier, FineTunedGenerator, Full, HParams, LastLayers
+from .training import FineTunedClassifier, FineTunedGenerator, Full, HParams, LastLayers, gflops
 
 STORE = resources.files("ft_course")/"results"
 SEEDS = (0, 1, 2)
@@ -169,18 +168,6 @@ def make_results(tasks=("airline", "headlines", "headline_writing")):
 
 # %% ../nbs/library/results.ipynb #103822a5
 REFERENCE_GFLOPS = 240.  # fp32 matrix products on the two cores on which the chapters' minutes were measured
-
-def gflops() -> float:
-    "This machine's speed in fp32 matrix products of the encoder's own shape, in GFLOP/s (a tenth of a second)."
-    import time
-    import torch
-    from ft_course.models import best_device
-    a, b = torch.randn(900, 384, device=best_device()), torch.randn(384, 1536, device=best_device())
-    (a @ b).sum().item()
-    start = time.perf_counter()
-    for _ in range(40): c = a @ b
-    c.sum().item()
-    return 40*2*900*384*1536 / (time.perf_counter() - start) / 1e9
 
 def minutes_here(
     minutes: float,  # of computing, on the reference machine
