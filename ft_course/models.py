@@ -37,14 +37,28 @@ FAMILIES = tuple(_TINY)
 
 # %% ../nbs/1_foundations/02_base_model.ipynb #fddf41f7
 def _tiny_tokenizer(architecture: str):
-    "The family's tokenizer, its vocabulary learnt from the texts of the course's example file."
-    import csv
-    import transformers
+    "The family's tokenizer, with a vocabulary from the texts of the course's example file."
+    import csv, math, transformers
+    from collections import Counter
     name, special, _ = _TINY[architecture]
+    blank = getattr(transformers, name)(**special, model_max_length=128)
     file = resources.files("ft_course")/"examples"/"library_messages.csv"
     texts = [row["text"] for row in csv.DictReader(file.read_text(encoding="utf-8").splitlines())]
-    return getattr(transformers, name)(**special, model_max_length=128).train_new_from_iterator(
-        texts, vocab_size=400, show_progress=False)
+    if name in ("RobertaTokenizer", "GPT2Tokenizer"):
+        return blank.train_new_from_iterator(texts, vocab_size=400, show_progress=False)
+    cut = blank.backend_tokenizer
+    if cut.normalizer is not None: texts = [cut.normalizer.normalize_str(text) for text in texts]
+    counts = Counter(word for text in texts for word, _ in cut.pre_tokenizer.pre_tokenize_str(text))
+    words = sorted((w for w in counts if len(w) > 1), key=lambda w: (-counts[w], w))[:300]
+    letters = sorted(set("".join(counts)))
+    if architecture == "t5":  # pieces with log-probabilities; the best way to cut a text has the largest sum
+        vocab = ([(mark, 0.) for mark in ("<pad>", "</s>", "<unk>")]
+                 + [(w, math.log(counts[w]/counts.total())) for w in words] + [(l, -12.) for l in letters]
+                 + [(f"<extra_id_{i}>", 0.) for i in reversed(range(special["extra_ids"]))])
+    else:
+        pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *("##" + l for l in letters), *words]
+        vocab = {piece: i for i, piece in enumerate(pieces)}
+    return type(blank)(vocab=vocab, **special, model_max_length=128)
 
 # %% ../nbs/1_foundations/02_base_model.ipynb #06de3631
 @contextlib.contextmanager
