@@ -76,6 +76,9 @@ class Checkpoint(Callback):
     def on_step_end(self, run):
         if run.step % self.every == 0 or run.step == run.n_steps or run.stop: self.save(run)
 
+    def on_train_end(self, run):
+        if run.interrupt: self.save(run)   # the signal may have come after this callback's turn
+
 # %% ../nbs/library/callbacks.ipynb #a8b40baa
 @dataclass
 class StopOnSignal(Callback):
@@ -88,9 +91,8 @@ class StopOnSignal(Callback):
             self._before[number] = signal.signal(number, lambda number, frame: self._stop(run, number))
 
     def _stop(self, run, number):
-        resume = next((f"; fit again with Checkpoint({hook.folder!r}) to go on" for hook in run.hooks if isinstance(hook, Checkpoint)), "")
-        run.stop = f"stopped by {signal.Signals(number).name} during step {run.step + 1} of {run.n_steps}{resume}"
-        run.interrupt = KeyboardInterrupt(run.stop) if number == signal.SIGINT else SystemExit(128 + number)
+        run.stop = f"stopped by {signal.Signals(number).name}"
+        run.interrupt = KeyboardInterrupt() if number == signal.SIGINT else SystemExit(128 + number)
         self._restore()
 
     def _restore(self):
@@ -99,7 +101,11 @@ class StopOnSignal(Callback):
 
     def on_train_end(self, run):
         self._restore()
-        if isinstance(run.interrupt, SystemExit): print(run.stop, file=sys.stderr, flush=True)
+        if not run.interrupt: return
+        resume = next((f"; fit again with Checkpoint({hook.folder!r}) to go on" for hook in run.hooks if isinstance(hook, Checkpoint)), "")
+        run.stop += f" after step {run.step} of {run.n_steps}{resume}"
+        if isinstance(run.interrupt, KeyboardInterrupt): run.interrupt.args = (run.stop,)
+        else: print(run.stop, file=sys.stderr, flush=True)
 
 # %% ../nbs/library/callbacks.ipynb #ad0cf5cd
 @dataclass
@@ -180,6 +186,8 @@ class LivePlot(Callback):
         self._display.update(self._figure(run))
 
     def _figure(self, run):
+        import io
+        from IPython.display import Image
         from matplotlib.figure import Figure
         figure = Figure(figsize=(6, 2.4), dpi=100, layout="constrained")
         ax = figure.subplots()
@@ -194,4 +202,6 @@ class LivePlot(Callback):
             ax.plot(*zip(*scored), "o-", color="#D55E00")
             ax.annotate("validation", scored[-1], (4, 8), textcoords="offset points", color="#D55E00")
         ax.set(xlabel="step", ylabel="loss (nats)", xlim=(0, 1.3*run.n_steps))
-        return figure
+        png = io.BytesIO()
+        figure.savefig(png, format="png")
+        return Image(png.getvalue(), alt=f"losses of {len(losses)} of {run.n_steps} steps")

@@ -4,11 +4,14 @@
 
 # %% auto #0
 __all__ = ['STORE', 'SEEDS', 'PROMPTS', 'EPOCHS', 'WRITER', 'CHOSEN', 'LIVE', 'REFERENCE_GFLOPS', 'candidates', 'choosing',
-           'choosing_seeds', 'winners', 'estimators', 'live', 'full_size', 'stored', 'make_results', 'minutes_here']
+           'choosing_seeds', 'winners', 'estimators', 'live', 'full_size', 'cut_networks', 'stored', 'make_results',
+           'minutes_here']
 
 # %% ../nbs/library/results.ipynb #e6ced337
 from dataclasses import replace
 from importlib import resources
+
+from sklearn.base import clone
 
 from .data import Task, load_task
 from .embeddings import embedding_classifier
@@ -145,11 +148,22 @@ def full_size(
     return _fewer(task, name, "test", train=480, test=200) if name == "headline_writing" else task
 
 # %% ../nbs/library/results.ipynb #ea036432
+def cut_networks() -> dict:
+    "The encoder cut to its first 1, 2 and 3 layers, pretrained and random: row -> unfitted estimator."
+    rows = estimators("airline")
+    return {f"{k} layer{'s' if k > 1 else ''}{suffix}": clone(rows[row]).set_params(layers=k)
+            for row, suffix in (("fine-tuned", ""), ("random weights", ", random")) for k in (1, 2, 3)}
+
+# %% ../nbs/library/results.ipynb #84df07b8
 def stored(
-    task: str,
+    task: str,  # "airline", "headlines", "headline_writing", or "airline_layers"
 ) -> Comparison:
-    "The task's stored table: three seeds where seeds matter, canonical test items."
-    return compare(estimators(task), full_size(task), SEEDS, store=STORE, run=False)
+    "The stored table: three seeds where seeds matter, canonical test items."
+    if task != "airline_layers": return compare(estimators(task), full_size(task), SEEDS, store=STORE, run=False)
+    whole, cut = stored("airline"), compare(cut_networks(), load_task("airline"), SEEDS, store=STORE, run=False)
+    six = {"6 layers": whole.records["fine-tuned"], "6 layers, random": whole.records["random weights"]}
+    stale = (*cut.stale, *(row for row, of in zip(six, ("fine-tuned", "random weights")) if of in whole.stale))
+    return replace(cut, records=dict(sorted((cut.records | six).items(), key=lambda row: ("random" in row[0], row[0]))), stale=stale)
 
 def make_results(tasks=("airline", "headlines", "headline_writing")):
     """Makes what is missing or stale, validation grids first; prints the tables.
@@ -165,6 +179,7 @@ def make_results(tasks=("airline", "headlines", "headline_writing")):
             raise ValueError(f"the validation runs of {name} chose {wins}, and results.CHOSEN says "
                              f"{CHOSEN.get(name)}: write the former into the latter")
         print(compare(estimators(name), full_size(name), SEEDS, store=STORE).table().to_string(), flush=True)
+        if name == "airline": print(compare(cut_networks(), task, SEEDS, store=STORE).table().to_string(), flush=True)
 
 # %% ../nbs/library/results.ipynb #103822a5
 REFERENCE_GFLOPS = 240.  # fp32 matrix products on the two cores on which the chapters' minutes were measured

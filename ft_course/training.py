@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['FORMAT', 'gflops', 'environment', 'collate', 'classification_loss', 'HParams', 'accumulate_gradients',
-           'length_grouped_batches', 'Dropout16', 'cheaper_dropout', 'layer_stack', 'first_token_only',
-           'head_parameters', 'Method', 'Full', 'HeadOnly', 'LastLayers', 'trainable_fraction', 'Callback', 'Run',
-           'ProgressBar', 'step_plan', 'train', 'Validation', 'FineTunedClassifier', 'answer_token_losses',
-           'answer_loss', 'chat_prompt', 'prompt_rows', 'write_greedily', 'FineTunedGenerator', 'EarlyStopping']
+           'length_grouped_batches', 'dropout16', 'Dropout16', 'attention16', 'cheaper_dropout', 'layer_stack',
+           'first_token_only', 'head_parameters', 'Method', 'Full', 'HeadOnly', 'LastLayers', 'trainable_fraction',
+           'Callback', 'Run', 'ProgressBar', 'step_plan', 'train', 'Validation', 'FineTunedClassifier',
+           'answer_token_losses', 'answer_loss', 'chat_prompt', 'prompt_rows', 'write_greedily', 'FineTunedGenerator',
+           'EarlyStopping']
 
 # %% ../nbs/1_foundations/05_training.ipynb #4e7e1124
 import contextlib, hashlib, json, math, types
@@ -148,26 +149,47 @@ def length_grouped_batches(
     return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
 
 # %% ../nbs/1_foundations/05_training.ipynb #a77c097c
+def dropout16(x: torch.Tensor, p: float) -> torch.Tensor:
+    """`x` with each element zeroed with probability `p` and the others scaled up; 16 random bits an element,
+    from PyTorch's generator: the keep rate is `1 - p` to within 1/65,536."""
+    bits = torch.empty(-(-x.numel() // 4), dtype=torch.int64,
+                       device=x.device).random_(-2**63, None).view(torch.int16)
+    keep = bits[:x.numel()].view(x.shape) < round((1 - p)*2**16) - 2**15
+    return x*keep.to(x.dtype).mul_(1/(1 - p))
+
 class Dropout16(nn.Dropout):
-    """`nn.Dropout` with 16 random bits an element, from PyTorch's generator:
-    the keep rate is `1 - p` to within 1/65,536."""
-    def forward(self, x):
-        if not self.training or self.p == 0: return x
-        bits = torch.empty(-(-x.numel() // 4), dtype=torch.int64,
-                           device=x.device).random_(-2**63, None).view(torch.int16)
-        keep = bits[:x.numel()].view(x.shape) < round((1 - self.p)*2**16) - 2**15
-        return torch.where(keep, x / (1 - self.p), 0.)
+    "`nn.Dropout` by `dropout16`."
+    def forward(self, x): return dropout16(x, self.p) if self.training and self.p else x
 
 # %% ../nbs/1_foundations/05_training.ipynb #54e36203
+def attention16(module, query, key, value, attention_mask, dropout=0., scaling=None, **kwargs):
+    "transformers' `sdpa` attention; where a bidirectional one would draw dropout, it is done by `dropout16`."
+    if not dropout or getattr(module, "is_causal", False) or kwargs.get("position_bias") is not None:
+        from transformers.integrations.sdpa_attention import sdpa_attention_forward
+        return sdpa_attention_forward(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs)
+    scores = query*(scaling or query.shape[-1]**-.5) @ key.transpose(-1, -2)
+    if attention_mask is not None: scores = scores.masked_fill(~attention_mask, -torch.inf)
+    return (dropout16(scores.softmax(-1), dropout) @ value).transpose(1, 2).contiguous(), None
+
+@contextlib.contextmanager
 def cheaper_dropout(
     model: nn.Module,
-) -> nn.Module:
-    """The model with every `nn.Dropout` replaced by `Dropout16` (in place);
-    attention draws its own dropout inside PyTorch and is left alone."""
-    for parent in list(model.modules()):
-        for name, child in parent.named_children():
-            if type(child) is nn.Dropout: setattr(parent, name, Dropout16(child.p))
-    return model
+):
+    "Within the block, dropout in the model's modules and in bidirectional attention draws 16 bits an element."
+    from transformers import AttentionInterface
+    from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
+    swapped = [(parent, name, child) for parent in model.modules() for name, child in parent.named_children()
+               if type(child) is nn.Dropout]
+    sdpa = model.config._attn_implementation == "sdpa"
+    for parent, name, child in swapped: setattr(parent, name, Dropout16(child.p))
+    if sdpa:
+        AttentionInterface.register("dropout16", attention16)
+        AttentionMaskInterface.register("dropout16", sdpa_mask)
+        model.set_attn_implementation("dropout16")
+    try: yield model
+    finally:
+        for parent, name, child in swapped: setattr(parent, name, child)
+        if sdpa: model.set_attn_implementation("sdpa")
 
 # %% ../nbs/1_foundations/05_training.ipynb #f96c0770
 def layer_stack(
@@ -362,7 +384,6 @@ def train(
     device = device or best_device()
     about = _about(model, rows, hparams, method, loss_fn, seed)
     model = method(model).to(device)
-    if device == "cpu": cheaper_dropout(model)
     groups = [g for g in method.param_groups(model, hparams) if g["params"]]
     if not groups:
         raise ValueError(f"{method} leaves nothing of {type(model).__name__} to train; "
@@ -370,16 +391,18 @@ def train(
     optimizer = torch.optim.AdamW(groups, lr=hparams.learning_rate, fused=device in ("cpu", "cuda"))
     plan = step_plan([len(r["input_ids"]) for r in rows], hparams, seed)
     scheduler = _scheduler(optimizer, hparams, len(plan))
-    run = Run(model, hparams, optimizer, scheduler, len(plan), about, [ProgressBar(), *method.callbacks(), *callbacks])
-    with seeded(seed):
+    run = Run(model, hparams, optimizer, scheduler, len(plan), about,
+              [ProgressBar(), *method.callbacks(), *callbacks])
+    with seeded(seed), cheaper_dropout(model) if device == "cpu" else contextlib.nullcontext():
         try:
             run.tell("on_train_begin")
-            model.train()
             while run.step < len(plan) and not run.stop:
+                model.train()
                 run.epoch, batches = plan[run.step]
-                loss = accumulate_gradients(model, [collate([rows[i] for i in b], pad_id, device) for b in batches], loss_fn)
+                loss = accumulate_gradients(
+                    model, [collate([rows[i] for i in numbers], pad_id, device) for numbers in batches], loss_fn)
                 norm = nn.utils.clip_grad_norm_(model.parameters(), hparams.max_grad_norm).item()
-                if not math.isfinite(loss) or not math.isfinite(norm):
+                if not math.isfinite(loss + norm):
                     run.tell("on_divergence")
                     if not run.stop: raise CourseError(_diverged(run, loss, norm))
                     break
@@ -389,11 +412,9 @@ def train(
                                     "learning_rate": scheduler.get_last_lr()[0]})
                 scheduler.step()
                 if run.step == len(plan) or plan[run.step][0] > run.epoch: run.tell("on_epoch_end")
-                model.train()
                 run.tell("on_step_end")
-        finally:
-            model.eval()
-            run.tell("on_train_end")
+        finally: run.tell("on_train_end")
+    model.eval()
     if run.interrupt: raise run.interrupt
     return run
 
