@@ -164,3 +164,199 @@ def test_folder_says_what_it_is(fitted, tmp_path):
     about = json.loads((tmp_path/"m"/"ft_course.json").read_text())
     (tmp_path/"m"/"ft_course.json").write_text(json.dumps(about | {"format": 99}))
     with pytest.raises(ValueError, match="format 99"): FineTunedClassifier.load(tmp_path/"m")
+
+
+# the six families
+
+@pytest.fixture(scope="module")
+def families():
+    from ft_course.models import FAMILIES, tiny
+    return {family: tiny(family) for family in FAMILIES}
+
+
+@pytest.mark.parametrize("method", [Full(), HeadOnly(), LastLayers(1)], ids=repr)
+@pytest.mark.parametrize("family", ["bert", "distilbert", "roberta", "gpt2", "t5", "llama"])
+def test_every_family_trains_saves_and_loads(families, messages, tmp_path, family, method):
+    from ft_course.models import load_classifier
+    texts, labels = messages[0][:24], messages[1][:24]
+    model = FineTunedClassifier(families[family], method, HParams(learning_rate=3e-3, num_train_epochs=2, per_device_train_batch_size=8, max_length=48))
+    model.fit(texts, labels)
+    start = dict(load_classifier(families[family], model.classes_.tolist(), seed=0).named_parameters())
+    moved = {name for name, p in model.model_.named_parameters() if not np.array_equal(p.detach(), start[name].detach())}
+    trainable = {name for name, p in model.model_.named_parameters() if p.requires_grad}
+    assert moved and moved <= trainable and (method == Full()) == (len(trainable) == len(start))
+    model.save(tmp_path/"m")
+    again = FineTunedClassifier.load(tmp_path/"m")
+    np.testing.assert_allclose(again.predict_proba(texts), model.predict_proba(texts), atol=1e-6)
+    alone = np.concatenate([model.predict_proba([t]) for t in texts[:4]])
+    np.testing.assert_allclose(alone, model.predict_proba(texts)[:4], atol=1e-5)   # padding changes nothing
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta", "distilbert", "gpt2", "t5", "llama"])
+def test_the_last_layer_for_one_token_gives_the_same_logits_and_gradients(families, family):
+    import torch
+    from ft_course.models import load_classifier, load_tokenizer
+    from ft_course.training import classification_loss, collate, first_token_only
+    tokenizer, model = load_tokenizer(families[family]), load_classifier(families[family], ["a", "b"])
+    model.config.pad_token_id = tokenizer.pad_token_id
+    rows = [{"input_ids": i, "labels": n % 2} for n, i in enumerate(tokenizer(["the book is late", "a room for two", "loan"])["input_ids"])]
+    batch, gradients = collate(rows, tokenizer.pad_token_id), []
+    for block in (first_token_only(model), __import__("contextlib").nullcontext()):
+        with block:
+            model.zero_grad()
+            loss = classification_loss(model, batch)
+            loss.backward()
+        gradients.append([loss.detach(), *(p.grad.clone() for p in model.parameters() if p.grad is not None)])
+    for a, b in zip(*gradients, strict=True): torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-4)
+    assert not any("forward" in vars(m) for m in model.modules())
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta", "distilbert", "gpt2", "t5", "llama"])
+def test_cheaper_dropout_gives_the_model_back_as_it_was(families, family):
+    import torch
+    from ft_course.models import load_classifier
+    from ft_course.training import Dropout16, cheaper_dropout
+    model = load_classifier(families[family], ["a", "b"])
+    before, kind, ids = {n: type(m) for n, m in model.named_modules()}, model.config._attn_implementation, torch.tensor([[5, 6, 7, 1]])
+    plain = model(input_ids=ids).logits
+    with cheaper_dropout(model):
+        torch.testing.assert_close(model.eval()(input_ids=ids).logits, plain)   # nothing is dropped when predicting
+        assert not any(type(m) is torch.nn.Dropout for m in model.modules())
+        if any(t is torch.nn.Dropout for t in before.values()):
+            model.train()
+            assert not torch.equal(model(input_ids=ids).logits, model(input_ids=ids).logits)
+    assert {n: type(m) for n, m in model.named_modules()} == before and model.config._attn_implementation == kind
+    torch.testing.assert_close(model.eval()(input_ids=ids).logits, plain)
+
+
+@pytest.mark.parametrize("p", [.05, .1, .5])
+def test_dropout_keeps_its_meaning(p):
+    import torch
+    from ft_course.training import dropout16
+    torch.manual_seed(0)
+    a, b = (dropout16(torch.ones(2000, 1001), p) for _ in range(2))
+    kept = a != 0
+    assert abs(kept.float().mean() - (1 - p)) < .005*p and a.max() == pytest.approx(1/(1 - p))
+    for other in (b != 0, kept.roll(1, 0), kept.roll(1, 1), kept.roll(4, 1)):   # independent of other steps and of its neighbours
+        agree = (kept == other).float().mean().item()
+        assert abs(agree - ((1 - p)**2 + p**2)) < .003
+    state = torch.get_rng_state()
+    first = dropout16(torch.ones(999), p)
+    torch.set_rng_state(state)
+    assert torch.equal(first, dropout16(torch.ones(999), p))
+
+
+def test_accumulated_batches_are_one_large_batch(tiny, messages):
+    import torch
+    from ft_course.models import load_classifier, load_tokenizer
+    from ft_course.training import train
+    tokenizer = load_tokenizer(tiny)
+    rows = [{"input_ids": i, "labels": n % 4} for n, i in enumerate(tokenizer(messages[0][:32])["input_ids"])]
+    def weights(size, k):
+        model = load_classifier(tiny, list("abcd"))
+        for m in model.modules():
+            if isinstance(m, torch.nn.Dropout): m.p = 0.
+        train(model, rows, HParams(max_steps=1, per_device_train_batch_size=size, gradient_accumulation_steps=k, warmup_steps=0), device="cpu")
+        return torch.cat([p.detach().ravel() for p in model.parameters()])
+    torch.testing.assert_close(weights(8, 4), weights(32, 1), atol=2e-5, rtol=0)
+
+
+def test_max_steps_overrides_epochs(tiny, messages):
+    model = FineTunedClassifier(tiny, HeadOnly(), HParams(max_steps=7, num_train_epochs=1, per_device_train_batch_size=32)).fit(*messages)
+    assert [s["step"] for s in model.history_["steps"]] == list(range(1, 8)) and model.history_["steps"][-1]["epoch"] == 2
+
+
+def test_early_stopping_brings_the_best_epoch_back(tiny, messages):
+    from ft_course.training import EarlyStopping
+    wrong = (messages[0][:30], messages[1][30:60])
+    model = FineTunedClassifier(tiny, Full(), HParams(learning_rate=3e-3, num_train_epochs=12, per_device_train_batch_size=8), callbacks=[EarlyStopping(2)])
+    model.fit(*messages, validation=wrong)
+    losses = [e["validation_loss"] for e in model.history_["epochs"]]
+    assert len(losses) < 12 and "was best after epoch" in model.history_["stopped"]
+    assert model._score_on(wrong)()["validation_loss"] == pytest.approx(min(losses), abs=1e-5) and losses[-1] > min(losses)
+    with pytest.raises(ValueError, match="call fit with validation"): FineTunedClassifier(tiny, callbacks=[EarlyStopping()]).fit(*messages)
+    with pytest.raises(ValueError, match="the validation scores are"): FineTunedClassifier(tiny, HeadOnly(), QUICK, callbacks=[EarlyStopping(metric="f1")]).fit(*messages, validation=messages)
+
+
+def test_random_state_none_draws_a_seed(tiny, writer, messages):
+    FineTunedClassifier(tiny, HeadOnly(), QUICK, random_state=None).fit(*messages)
+    FineTunedGenerator(writer, HeadOnly(), QUICK, random_state=None).fit(["a b"], ["c"])
+    FineTunedClassifier(tiny, HeadOnly(), QUICK, random_state=np.random.RandomState(1)).fit(*messages)
+
+
+def test_generator_validation(writer):
+    model = FineTunedGenerator(writer, Full(), HParams(learning_rate=5e-3, num_train_epochs=3)).fit(["a", "b"], ["c", "d"], validation=(["a"], ["c"]))
+    assert len(model.history_["epochs"]) == 3 and model.history_["epochs"][-1]["validation_loss"] == pytest.approx(model.answer_losses(["a"], ["c"])[0], abs=1e-5)
+
+
+MORE_WRONG = {
+    "labels unseen in training": (lambda m: m.fit(["a", "b"], ["x", "y"], validation=(["c"], ["z"])), r"validation labels\[0\] is 'z'"),
+    "a length above the model's": (lambda m: clone(m).set_params(hparams=HParams(max_length=600)).fit(["a", "b"], ["x", "y"]), "max_length=600 is more than the 512 tokens"),
+    "a missing label": (lambda m: m.fit(["a", "b", "c"], ["x", None, "y"]), r"labels\[1\] is missing"),
+    "a label that is no number": (lambda m: m.fit(["a", "b", "c"], [1., float("nan"), 2.]), r"labels\[1\] is missing"),
+    "several labels": (lambda m: m.fit(["a", "b"], [["x"], ["x", "y"]]), "one label a text"),
+    "soft labels": (lambda m: m.fit(["a", "b"], [[.2, .8], [.5, .5]]), "one label a text"),
+    "too many layers kept": (lambda m: clone(m).set_params(layers=9).fit(["a", "b"], ["x", "y"]), "from 1 to 2"),
+    "an unknown schedule": (lambda m: clone(m).set_params(hparams=HParams(lr_scheduler_type="liner")).fit(["a", "b"], ["x", "y"]), "has to be one of linear"),
+    "a batch of none": (lambda m: HParams(per_device_train_batch_size=0), "1 or more"),
+    "accumulation of none": (lambda m: HParams(gradient_accumulation_steps=0), "1 or more"),
+}
+
+
+@pytest.mark.parametrize("case", MORE_WRONG)
+def test_more_wrong_use_is_one_sentence(tiny, case):
+    use, says = MORE_WRONG[case]
+    with pytest.raises(ValueError, match=says) as caught: use(FineTunedClassifier(tiny, hparams=QUICK))
+    assert "\n" not in str(caught.value)
+
+
+def test_roberta_reads_two_tokens_less_than_its_table(families):
+    from transformers import AutoConfig
+    table = AutoConfig.from_pretrained(families["roberta"]).max_position_embeddings
+    model = FineTunedClassifier(families["roberta"], HeadOnly(), HParams(num_train_epochs=1, max_length=table - 2))
+    model.fit(["word "*table, "b"], ["x", "y"]).predict(["word "*table])
+    with pytest.raises(ValueError, match=f"the {table - 2} tokens"): model.set_params(hparams=HParams(max_length=table - 1)).fit(["a", "b"], ["x", "y"])
+
+
+@pytest.mark.parametrize("check", ["check_parameters_default_constructible", "check_no_attributes_set_in_init", "check_get_params_invariance",
+                                   "check_set_params", "check_estimator_cloneable", "check_estimator_repr", "check_do_not_raise_errors_in_init_or_set_param"])
+@pytest.mark.parametrize("estimator", [FineTunedClassifier(), FineTunedGenerator()], ids=lambda e: type(e).__name__)
+def test_scikit_learns_own_checks(check, estimator):
+    "Those of scikit-learn's checks that need no matrix of numbers; the others cannot be fed with strings."
+    from sklearn.utils import estimator_checks
+    getattr(estimator_checks, check)(type(estimator).__name__, clone(estimator))
+
+
+def test_grid_over_a_methods_argument(tiny, messages):
+    search = GridSearchCV(FineTunedClassifier(tiny, hparams=QUICK), {"method": [LastLayers(k) for k in (1, 2)], "hparams": [QUICK]}, cv=2, scoring="f1_macro")
+    search.fit(*messages)
+    assert search.best_estimator_.method in (LastLayers(1), LastLayers(2)) and len(search.cv_results_["params"]) == 2
+
+
+def test_trainer_takes_the_same_twenty_steps_with_accumulation(tiny, messages, tmp_path):
+    "Chapter 05 shows it on the encoder without accumulation."
+    import torch
+    from transformers import Trainer, TrainerCallback, TrainingArguments
+    from ft_course.models import load_classifier, load_tokenizer
+    from ft_course.training import collate, step_plan, train
+    tokenizer = load_tokenizer(tiny)
+    rows = [{"input_ids": i, "labels": n % 4} for n, i in enumerate(tokenizer(messages[0])["input_ids"])][:64]
+    hparams = HParams(learning_rate=1e-3, max_steps=20, per_device_train_batch_size=4, gradient_accumulation_steps=2)
+    def fresh():
+        model = load_classifier(tiny, list("abcd"))
+        for m in model.modules():
+            if isinstance(m, torch.nn.Dropout): m.p = 0.
+        return model
+    ours = [s["loss"] for s in train(fresh(), rows, hparams, pad_id=tokenizer.pad_token_id, device="cpu").history]
+    class Ordered(Trainer):
+        def get_train_dataloader(self):
+            plan = [numbers for _, batches in step_plan([len(r["input_ids"]) for r in rows], hparams) for numbers in batches]
+            return torch.utils.data.DataLoader(rows, batch_sampler=plan, collate_fn=lambda some: collate(some, tokenizer.pad_token_id))
+    losses = []
+    class Keep(TrainerCallback):
+        def on_log(self, args, state, control, logs, **_): losses.extend([float(logs["loss"])] if "loss" in logs else [])
+    arguments = TrainingArguments(str(tmp_path), max_steps=20, learning_rate=1e-3, weight_decay=.01, warmup_steps=.1, gradient_accumulation_steps=2, logging_steps=1,
+                                  use_cpu=True, report_to="none", save_strategy="no", disable_tqdm=True)
+    Ordered(fresh(), arguments, callbacks=[Keep()]).train()
+    assert len(losses) == 20
+    np.testing.assert_allclose(losses, ours, atol=1e-4)

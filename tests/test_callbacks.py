@@ -1,0 +1,182 @@
+"Runs that break off and go on, and what else hangs on a run."
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import warnings
+
+import numpy as np
+import pytest
+
+from ft_course.callbacks import Checkpoint, KeepLastGood, LivePlot, RunRecord, StopOnSignal
+from ft_course.core import CourseError
+from ft_course.training import Callback, EarlyStopping, FineTunedClassifier, Full, HParams, LastLayers
+
+HPARAMS = HParams(learning_rate=1e-3, num_train_epochs=3, per_device_train_batch_size=8)   # 10 steps an epoch
+
+
+class BreakAt(Callback):
+    def __init__(self, step): self.step = step
+    def on_step_end(self, run):
+        if run.step == self.step: raise RuntimeError("broken off")
+
+
+def model(tiny, *callbacks, hparams=HPARAMS, **settings): return FineTunedClassifier(tiny, Full(), hparams, callbacks=callbacks, **settings)
+
+
+@pytest.fixture(scope="module")
+def straight(tiny, messages): return model(tiny).fit(*messages)
+
+
+def same(a, b, texts):
+    np.testing.assert_array_equal(a.decision_function(texts), b.decision_function(texts))
+    assert a.history_ == b.history_
+
+
+@pytest.mark.parametrize("step", [4, 10, 23])
+def test_resumed_equals_never_stopped(tiny, messages, straight, tmp_path, step):
+    with pytest.raises(RuntimeError): model(tiny, Checkpoint(tmp_path, every=1), BreakAt(step)).fit(*messages)
+    seen = []
+    class Count(Callback):
+        def on_step_end(self, run): seen.append(run.step)
+    same(model(tiny, Checkpoint(tmp_path, every=7), Count()).fit(*messages), straight, messages[0])
+    assert seen == list(range(step + 1, 31))
+
+
+def test_resume_keeps_early_stopping_and_its_best_weights(tiny, messages, tmp_path):
+    long = HParams(learning_rate=3e-3, num_train_epochs=8, per_device_train_batch_size=8)
+    validation = (messages[0][:20], messages[1][20:40])   # wrong labels: the loss soon rises
+    whole = model(tiny, EarlyStopping(2), hparams=long).fit(*messages, validation=validation)
+    assert whole.history_["stopped"] and len(whole.history_["epochs"]) < 8
+    with pytest.raises(RuntimeError): model(tiny, EarlyStopping(2), Checkpoint(tmp_path, every=5), BreakAt(27), hparams=long).fit(*messages, validation=validation)
+    same(model(tiny, EarlyStopping(2), Checkpoint(tmp_path, every=5), hparams=long).fit(*messages, validation=validation), whole, messages[0])
+    same(model(tiny, EarlyStopping(2), Checkpoint(tmp_path, every=5), hparams=long).fit(*messages, validation=validation), whole, messages[0])   # finished: nothing more to do
+
+
+SCRIPT = """
+    import os, signal, sys
+    import torch
+    from ft_course.callbacks import Checkpoint, StopOnSignal
+    from ft_course.data import EXAMPLE_CSV, load_task
+    from ft_course.training import Callback, FineTunedClassifier, Full, HParams
+    {setup}
+    class At(Callback):
+        def on_step_end(self, run):
+            if run.step == 13: {at}
+    before = signal.getsignal(signal.SIGTERM)
+    FineTunedClassifier({tiny!r}, Full(), HParams(learning_rate=1e-3, num_train_epochs=3, per_device_train_batch_size=8),
+                        callbacks=[Checkpoint({folder!r}, every=5), At(), StopOnSignal()]).fit(*load_task(EXAMPLE_CSV).split("train"))
+    print("went on")
+"""
+
+
+def script(tiny, folder, setup="", at="pass"):
+    code = textwrap.dedent(SCRIPT).format(tiny=tiny, folder=str(folder), setup=setup, at=at)
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_after_sigterm_it_goes_on_where_it_was(tiny, messages, straight, tmp_path):
+    run = script(tiny, tmp_path, at="os.kill(os.getpid(), signal.SIGTERM)")
+    assert run.returncode == 128 + signal.SIGTERM and "went on" not in run.stdout
+    assert "stopped by SIGTERM after step 13 of 30; fit again with Checkpoint(" in run.stderr and "Traceback" not in run.stderr
+    same(model(tiny, Checkpoint(tmp_path)).fit(*messages), straight, messages[0])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_a_kill_during_a_checkpoint_write_leaves_the_one_before(tiny, messages, straight, tmp_path):
+    setup = textwrap.dedent("""
+        whole, saves = torch.save, []
+        def half(state, file):
+            saves.append(state["step"])
+            whole(state, file)
+            if len(saves) == 3:
+                with open(file, "r+b") as f: f.truncate(os.path.getsize(file)//2)
+                os.kill(os.getpid(), signal.SIGKILL)
+        torch.save = half
+    """)
+    run = script(tiny, tmp_path, setup=setup)
+    assert run.returncode == -signal.SIGKILL and len(list(tmp_path.iterdir())) == 2   # the checkpoint of step 10 and half a file
+    same(model(tiny, Checkpoint(tmp_path, every=50)).fit(*messages), straight, messages[0])
+    assert [p.name for p in tmp_path.iterdir()] == ["checkpoint.pt"]
+
+
+def test_handlers_are_put_back(tiny, messages):
+    before = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]
+    with pytest.raises(RuntimeError): model(tiny, StopOnSignal(), BreakAt(2)).fit(*messages)
+    model(tiny, StopOnSignal()).fit(*messages)
+    assert [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_interrupt_finishes_the_step_and_saves(tiny, messages, straight, tmp_path):
+    class Interrupt(Callback):   # after Checkpoint's turn
+        def on_step_end(self, run):
+            if run.step == 6: os.kill(os.getpid(), signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt, match="after step 6 of 30"): model(tiny, Checkpoint(tmp_path), Interrupt(), StopOnSignal()).fit(*messages)
+    same(model(tiny, Checkpoint(tmp_path)).fit(*messages), straight, messages[0])
+
+
+OTHER = {
+    "rows": (lambda tiny, rows: (model(tiny), (rows[0][:-1], rows[1][:-1])), "other rows"),
+    "a label": (lambda tiny, rows: (model(tiny), (rows[0], [*rows[1][1:], rows[1][0]])), "other rows"),
+    "settings": (lambda tiny, rows: (model(tiny, hparams=HParams(learning_rate=2e-3, num_train_epochs=3, per_device_train_batch_size=8)), rows), "other hparams"),
+    "method": (lambda tiny, rows: (model(tiny).set_params(method=LastLayers(1)), rows), "other method"),
+    "seed": (lambda tiny, rows: (model(tiny, random_state=1), rows), "other weights"),
+}
+
+
+@pytest.mark.parametrize("what", OTHER)
+def test_a_checkpoint_of_something_else_is_refused(tiny, messages, tmp_path, what):
+    with pytest.raises(RuntimeError): model(tiny, Checkpoint(tmp_path, every=1), BreakAt(2)).fit(*messages)
+    old = (tmp_path/"checkpoint.pt").read_bytes()
+    change, says = OTHER[what]
+    estimator, rows = change(tiny, messages)
+    with pytest.raises(CourseError, match=says) as caught: estimator.set_params(callbacks=[Checkpoint(tmp_path)]).fit(*rows)
+    assert "checkpoint.pt" in str(caught.value) and "\n" not in str(caught.value) and (tmp_path/"checkpoint.pt").read_bytes() == old
+
+
+def test_a_damaged_checkpoint_is_one_sentence(tiny, messages, tmp_path):
+    (tmp_path/"checkpoint.pt").write_bytes(b"no checkpoint")
+    with pytest.raises(CourseError, match="cannot be read as a checkpoint"): model(tiny, Checkpoint(tmp_path)).fit(*messages)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs RLIMIT_FSIZE")
+def test_full_disk_while_writing_a_checkpoint(tiny, messages, tmp_path):
+    run = script(tiny, tmp_path, setup="import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))")
+    assert "CourseError: Could not write" in run.stderr and list(tmp_path.iterdir()) == [], run.stderr[-1500:]
+
+
+def test_divergence_keeps_the_last_good_weights(tiny, messages):
+    class Wild(Callback):
+        def on_step_end(self, run):
+            if run.step == 12:
+                self.good = {n: p.detach().clone() for n, p in run.model.named_parameters()}
+            if run.step >= 13:
+                for group in run.optimizer.param_groups: group["lr"] = 1e30
+    wild = Wild()
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        rescued = FineTunedClassifier(tiny, Full(), HPARAMS, callbacks=[KeepLastGood(every=6), wild])
+        rescued.fit(*messages)
+    assert "weights of step 12 are back" in rescued.history_["stopped"] and any("Lower the learning rate" in str(w.message) for w in said)
+    kept = rescued.callbacks[1].good if hasattr(rescued.callbacks[1], "good") else wild.good
+    for name, p in rescued.model_.named_parameters(): np.testing.assert_array_equal(p.detach().numpy(), kept[name].numpy())
+    assert np.isfinite(rescued.predict_proba(messages[0])).all()
+
+
+def test_record_says_how_it_went(tiny, messages, tmp_path):
+    model(tiny, RunRecord(tmp_path/"r.json")).fit(*messages, validation=messages)
+    record = json.loads((tmp_path/"r.json").read_text())
+    assert record["ended"] == "finished" and record["steps"] == "30 of 30" and len(record["evaluations"]) == 3
+    assert record["about"]["hparams"]["learning_rate"] == 1e-3 and record["versions"]["torch"] and record["seconds"] > 0
+    with pytest.raises(RuntimeError): model(tiny, RunRecord(tmp_path/"r.json"), BreakAt(3)).fit(*messages)
+    assert json.loads((tmp_path/"r.json").read_text())["ended"] == "failed: broken off"
+    text = (tmp_path/"r.json").read_text()
+    assert not any(m in text for m in messages[0])   # no texts in records
+
+
+def test_live_plot_outside_a_notebook_does_nothing(tiny, messages, capsys):
+    model(tiny, LivePlot()).fit(*messages)
+    assert capsys.readouterr().out == ""
