@@ -531,7 +531,8 @@ def _check_labels(rows: pd.DataFrame, where: str, label: str, dealt: list):
         more = f", and {len(rare) - 1} other label(s) have too few as well" if len(rare) > 1 else ""
         rarest = str(counts.idxmin())[:40]
         raise ValueError(f"{where} has {counts.min()} row(s) with the label {rarest!r}{more}; "
-                         f"at least {least} of each are needed to train, choose and test: add some or drop the label{hint}")
+                         f"at least {least} of each are needed to train, choose and test: "
+                         f"add some or drop the label{hint}")
     for part in ("validation", "test"):
         unseen = rows[(rows["split"] == part) & ~rows["label"].isin(counts.index)]
         if len(unseen):
@@ -721,7 +722,7 @@ def _text_findings(rows: pd.DataFrame, writing: bool):
         train = rows[rows["split"] == "train"]
         usual = train["label"].value_counts(normalize=True).max()
         words = giveaway_words(train["text"], train["label"], 50)
-        words = words[(words["purity"] >= max(.95, .5 + usual/2)) & (words["coverage"] >= .3)
+        words = words[(words["purity"] >= max(.95, .5 + usual/2)) & (words["coverage"] >= .5)
                       & (words["rows"] >= 10)]
         for label, group in words.groupby("label", sort=False):
             first = group.iloc[0]
