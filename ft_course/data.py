@@ -433,6 +433,10 @@ def _table(source, wanted, where: str) -> pd.DataFrame:
             raise ValueError(f"{path} ends in {suffix!r}; files that can be read end in {', '.join(FORMATS)}")
         return FORMATS[suffix](path, wanted)
     if isinstance(source, pd.DataFrame): return source
+    if isinstance(source, Mapping):
+        if set(wanted) <= set(source): return pd.DataFrame(source)
+        raise ValueError(f"{where} holds splits ({', '.join(map(str, source))}), which load_task takes; "
+                         "give read_rows one of them")
     if hasattr(source, "to_pandas") and hasattr(source, "features"): return _from_dataset(source)
     if not isinstance(source, Iterable) or isinstance(source, bytes) or hasattr(source, "features"):
         raise ValueError(f"{where} cannot be read; give a file, a DataFrame, a datasets.Dataset, "
@@ -580,7 +584,7 @@ def load_task(
     where = str(source) if isinstance(source, (str, Path)) else f"the {type(source).__name__}"
     name = name or (Path(source).stem if isinstance(source, (str, Path)) else "yours")
     if _is_hub_id(source): source = _from_hub(source)
-    if isinstance(source, Mapping):
+    if isinstance(source, Mapping) and not {text, label} <= set(source):
         named = {SPLITS.get(str(s), str(s)): s for s in source}
         if "train" not in named:
             raise ValueError(f"{where} has no split 'train' (it has {', '.join(map(str, source))}); "
@@ -600,9 +604,8 @@ def load_task(
     train = kept[kept["split"] == "train"]
     if dealt: train = _deal(train, dealt, metric, near, seed, where)
     table = pd.concat([train, kept[kept["split"] != "train"]])
-    own = dropped["split"] if isinstance(source, Mapping) else None
-    return replace(_as_task(name, table, metric),
-                   dropped=dropped.drop(columns="split") if own is None else dropped)
+    if not isinstance(source, Mapping): dropped = dropped.drop(columns="split")
+    return replace(_as_task(name, table, metric), dropped=dropped.reset_index(drop=True))
 
 # %% ../nbs/1_foundations/03_dataset.ipynb #fc13deae
 EXAMPLE_CSV = resources.files("ft_course")/"examples"/"library_messages.csv"
