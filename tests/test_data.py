@@ -289,6 +289,23 @@ def test_hub_data_set_is_loaded_and_its_failure_is_one_sentence(monkeypatch):
     with pytest.raises(ValueError, match="'owner/messages' could not be loaded .Config name is missing. Pick one"): load_task("owner/messages")
 
 
+def test_cached_hub_data_set_opens_without_a_network(monkeypatch, tmp_path):
+    "A copy as datasets.load_dataset leaves it; no network, and nobody said so beforehand."
+    import datasets
+    folder = tmp_path/"here"/"messages"
+    folder.mkdir(parents=True)
+    pd.DataFrame(dict(zip(("text", "label"), messages()))).to_csv(folder/"train.csv", index=False)
+    datasets.load_dataset(str(folder), cache_dir=str(tmp_path/"cache"))
+    (tmp_path/"cache"/"messages").rename(tmp_path/"cache"/"owner___messages")
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path/"cache"))
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path/"cache")
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("ft_course.models._hub_answers", lambda seconds=1.5: False)
+    start = time.perf_counter()
+    assert len(load_task("owner/messages").data["train"]) == 24 and time.perf_counter() - start < 2
+    assert not datasets.config.HF_HUB_OFFLINE
+
+
 # ---- groups
 
 def with_near_duplicates(seed, n=60, labels=("no", "yes", "maybe"), share=.3):
