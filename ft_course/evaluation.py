@@ -147,14 +147,14 @@ class Interval:
     covers: str                # what was redrawn: "test items only", or "test items and seeds"
     p_value: float = math.nan  # of a difference: two-sided, that there is none
     n_items: int = 0
-    item_se: float = math.nan  # standard error from the choice of items
-    run_se: float = 0.         # standard error from the choice of runs; 0 with one run, which shows none
+    item_half: float = math.nan  # half the width it would have if only items were redrawn
+    run_half: float = 0.         # and if only runs were; 0 with one run, which shows none
 
     def excludes_zero(self) -> bool: return self.low > 0 or self.high < 0
     def __neg__(self) -> "Interval":
         "The same for a score with its sign turned."
         return Interval(-self.value, -self.high, -self.low, self.covers, self.p_value, self.n_items,
-                        self.item_se, self.run_se)
+                        self.item_half, self.run_half)
     def __format__(self, spec):
         return f"{format(self.value, spec)} [{format(self.low, spec)}, {format(self.high, spec)}]"
     def __repr__(self): return f"{self:.3f} ({self.covers})"
@@ -195,11 +195,12 @@ def _as_runs(references, predictions) -> np.ndarray:
     for run in runs: _pair(references, run)
     return runs
 
-def _run_deviations(scores, n_draws: int, rng) -> tuple[float, np.ndarray]:
-    "Standard error of the mean over these runs, and draws of how far it may be off (Student's t)."
-    if len(scores) < 2: return 0., np.zeros(n_draws)
-    error = float(np.std(scores, ddof=1) / np.sqrt(len(scores)))
-    return error, error*rng.standard_t(len(scores) - 1, n_draws)
+def _run_deviations(scores, n_draws: int, rng) -> np.ndarray:
+    "Draws of how far the mean over these runs may be off (Student's t), shape (n_draws,)."
+    if len(scores) < 2: return np.zeros(n_draws)
+    return rng.standard_t(len(scores) - 1, n_draws)*np.std(scores, ddof=1) / np.sqrt(len(scores))
+
+def _middle(draws) -> np.ndarray: return np.quantile(draws, [.025, .975])
 
 def _p_value(draws) -> float:
     "Two-sided bootstrap p-value of a difference of zero."
@@ -225,14 +226,14 @@ def interval(
     drawn = _redrawn_scores(references, runs, metric, n_draws, seed)
     def mean(a): return a[..., :len(ours)].mean(-1) - (a[..., len(ours):].mean(-1) if len(others) else 0)
     rng = np.random.default_rng([seed, 1])
-    (error, deviations), (error_2, deviations_2) = (_run_deviations(part, n_draws, rng)
-                                                    for part in np.split(measured, [len(ours)]))
-    draws = mean(drawn) + deviations - deviations_2
-    low, high = np.quantile(draws, [.025, .975])
+    by_run, other_runs = (_run_deviations(part, n_draws, rng) for part in np.split(measured, [len(ours)]))
+    by_item, by_run = mean(drawn), by_run - other_runs
+    draws = by_item + by_run
+    low, high = _middle(draws)
     return Interval(float(mean(measured)), float(low), float(high),
                     "test items and seeds" if max(len(ours), len(others)) > 1 else "test items only",
                     _p_value(draws) if len(others) else math.nan, len(references),
-                    float(mean(drawn).std()), math.hypot(error, error_2))
+                    float(np.ptp(_middle(by_item)) / 2), float(np.ptp(_middle(by_run)) / 2))
 
 # %% ../nbs/1_foundations/04_evaluation.ipynb #6d03792c
 def items_needed(
@@ -252,12 +253,14 @@ def more_items(
     difference: Interval,  # as from `interval(..., against=...)`
     margin: float = .01,   # a difference that would not change the decision
 ) -> float:
-    """Items beyond those it has until its interval is narrower than the margin (to two digits);
-    infinity where the runs alone make it wider."""
-    left = (margin / (2*NormalDist().inv_cdf(.975)))**2 - difference.run_se**2
+    """Items beyond those it has, to see a difference of the measured size four times in five, or, where that
+    lies within the margin, until the interval is narrower than the margin. Two digits; infinity where more runs
+    are needed first."""
+    z, size = NormalDist().inv_cdf, abs(difference.value)
+    half = size*z(.975) / (z(.975) + z(.8)) if size > margin else margin/2
+    left = half**2 - difference.run_half**2
     if left <= 0: return math.inf
-    more = max(0., difference.n_items*(difference.item_se**2/left - 1))
-    return float(f"{more:.1e}")
+    return float(f"{max(0., difference.n_items*(difference.item_half**2/left - 1)):.1e}")
 
 def verdict(
     difference: Interval,  # of a score where more is better, as from `interval(..., against=...)`
@@ -449,13 +452,13 @@ class Comparison:
         return interval(self.references, self.predictions(row), metric,
                         None if against is None else self.predictions(against))
 
-    def verdicts(self, against: str, metric=None, margin: float = .01) -> dict:
+    def differences(self, against: str, metric=None) -> dict[str, Interval]:
+        "The paired difference of every other row to the row `against`."
+        return {row: self.interval(row, metric, against) for row in self.records if row != against}
+
+    def verdicts(self, against: str, metric=None, margin: float = .01) -> dict[str, str]:
         "Verdict of every other row against the row `against`, after Holm's correction over these comparisons."
-        metric = metric or self.task.metric
-        differences = {row: self.interval(row, metric, against) for row in self.records if row != against}
-        adjusted = holm([d.p_value for d in differences.values()])
-        return {row: verdict(-d if metric in LOWER_IS_BETTER else d, margin, p, advise=True)
-                for (row, d), p in zip(differences.items(), adjusted)}
+        return _holm_verdicts(self.differences(against, metric), metric or self.task.metric, margin)
 
     def table(self, metrics=None, against: str | None = None, margin: float = .01):
         """A DataFrame, one row an estimator: runs, each metric with its interval, the paired difference to
@@ -464,13 +467,14 @@ class Comparison:
         first = next(iter(self.records.values()))[0]
         metrics = list(metrics or ([self.task.metric, "accuracy"] if "predictions" in first
                                    else first["scores"]))
-        verdicts, rows = self.verdicts(against, metrics[0], margin) if against else {}, []
+        differences, rows = self.differences(against, metrics[0]) if against else {}, []
+        verdicts = _holm_verdicts(differences, metrics[0], margin)
         for row, runs in self.records.items():
             cells = {"row": row + (" (stale)" if row in self.stale else ""), "runs": len(runs)}
             for metric in metrics: cells[_name(metric)] = f"{self.interval(row, metric):.3f}"
             if against:
                 cells[f"{_name(metrics[0])} against {against}"] = (
-                    "" if row == against else f"{self.interval(row, metrics[0], against):+.3f}")
+                    f"{differences[row]:+.3f}" if row in differences else "")
                 cells["verdict (Holm)"] = verdicts.get(row, "")
             rows.append(cells | {"seconds": round(float(np.mean([r["fit_seconds"] + r["answer_seconds"]
                                                                  for r in runs])))})
@@ -498,6 +502,11 @@ class Comparison:
         "What the intervals cover."
         return ("test items and seeds where a row has several runs, test items only where it has one"
                 if any(len(r) > 1 for r in self.records.values()) else "test items only")
+
+def _holm_verdicts(differences: dict, metric, margin: float) -> dict[str, str]:
+    adjusted = holm([d.p_value for d in differences.values()])
+    return {row: verdict(-d if metric in LOWER_IS_BETTER else d, margin, p, advise=True)
+            for (row, d), p in zip(differences.items(), adjusted)}
 
 def _name(metric) -> str: return metric if isinstance(metric, str) else metric.__name__
 

@@ -7,9 +7,9 @@ import ft_course.evaluation
 class CourseMetrics(evaluate.Metric):
     "Accuracy, macro-F1 and balanced accuracy, each from 0 to 1."
     def _info(self):
-        label = datasets.Value("string")   # numbers are cast to strings, on both sides
-        return evaluate.MetricInfo(description=type(self).__doc__, citation="",
-                                   features=datasets.Features({"predictions": label, "references": label}))
+        kinds = [datasets.Features({"predictions": datasets.Value(kind), "references": datasets.Value(kind)})
+                 for kind in ("string", "int64")]
+        return evaluate.MetricInfo(description=type(self).__doc__, citation="", features=kinds)
 
     def _compute(self, predictions, references):
         return {name: ft_course.evaluation.METRICS[name](references, predictions)
