@@ -195,10 +195,13 @@ def _as_runs(references, predictions) -> np.ndarray:
     for run in runs: _pair(references, run)
     return runs
 
-def _run_deviations(scores, n_draws: int, rng) -> np.ndarray:
+def _run_deviations(scores, drawn, rng) -> np.ndarray:
     "Draws of how far the mean over these runs may be off (Student's t), shape (n_draws,)."
-    if len(scores) < 2: return np.zeros(n_draws)
-    return rng.standard_t(len(scores) - 1, n_draws)*np.std(scores, ddof=1) / np.sqrt(len(scores))
+    n_draws, n_runs = drawn.shape
+    if n_runs < 2: return np.zeros(n_draws)
+    luck_of_items = np.var(drawn - drawn.mean(axis=1, keepdims=True), axis=0).sum() / (n_runs - 1)
+    spread = np.sqrt(max(0, np.var(scores, ddof=1) - luck_of_items))
+    return rng.standard_t(n_runs - 1, n_draws)*spread / np.sqrt(n_runs)
 
 def _middle(draws) -> np.ndarray: return np.quantile(draws, [.025, .975])
 
@@ -226,8 +229,10 @@ def interval(
     drawn = _redrawn_scores(references, runs, metric, n_draws, seed)
     def mean(a): return a[..., :len(ours)].mean(-1) - (a[..., len(ours):].mean(-1) if len(others) else 0)
     rng = np.random.default_rng([seed, 1])
-    by_run, other_runs = (_run_deviations(part, n_draws, rng) for part in np.split(measured, [len(ours)]))
-    by_item, by_run = mean(drawn), by_run - other_runs
+    k = len(ours)
+    by_item = mean(drawn)
+    by_run = (_run_deviations(measured[:k], drawn[:, :k], rng)
+              - _run_deviations(measured[k:], drawn[:, k:], rng))
     draws = by_item + by_run
     low, high = _middle(draws)
     return Interval(float(mean(measured)), float(low), float(high),
