@@ -1,15 +1,33 @@
 "Metrics equal to the libraries', intervals that cover, stored runs that are what they say."
 import json
+import math
+import os
 import re
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
+from conftest import blocked_env
 from sklearn.dummy import DummyClassifier
-from sklearn.metrics import accuracy_score, f1_score
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, f1_score, precision_recall_fscore_support
 
-from ft_course.data import load_task
-from ft_course.evaluation import accuracy, compare, interval, macro_f1, rouge_l
+from ft_course.data import EXAMPLE_CSV, load_task
+from ft_course.evaluation import (EVALUATE_METRIC, Interval, _p_value, _redrawn, accuracy, answers_with_confidence, balanced_accuracy, bleu,
+                                  calibration_error, compare, confusion, exact_match, holm, interval, items_needed, macro_f1, more_items,
+                                  per_class, perplexity, reliability, rouge_l, token_f1, verdict)
 
+
+def tfidf():
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    return make_pipeline(TfidfVectorizer(), LogisticRegression())
+
+
+# Metrics
 
 def test_rouge_l_is_the_librarys():
     from rouge_score.rouge_scorer import RougeScorer
@@ -19,21 +37,130 @@ def test_rouge_l_is_the_librarys():
     np.testing.assert_allclose(rouge_l(*zip(*pairs)), theirs, atol=1e-9)
 
 
-def test_classification_metrics_are_the_librarys():
+def test_bleu_is_the_librarys():
+    from nltk.translate.bleu_score import corpus_bleu   # comes with rouge-score; it counts one n-gram in texts too short for any
+    heads, rng = [h for h in load_task("headline_writing").split("train")[1] if len(h.split()) > 3], np.random.default_rng(0)
+    for _ in range(30):
+        some = rng.choice(heads, 20)
+        written = [" ".join(w if rng.random() < .9 else "so" for w in h.split()) + rng.choice(["", " again", f" {h}"]) for h in some]
+        assert bleu(some, written) == pytest.approx(corpus_bleu([[r.split()] for r in some], [p.split() for p in written]), abs=1e-9)
+    assert bleu(["a b c d"], ["a b c d"]) == 1 and bleu(["a b c d"], ["a b c"]) == 0 and bleu(["a"], ["b"]) == 0
+    assert bleu(["the cat sat"], ["the the the"], max_n=1) == pytest.approx(1/3)
+
+
+def test_bleu_is_sacrebleus_where_that_is_installed():
+    sacrebleu = pytest.importorskip("sacrebleu")
+    heads, rng = load_task("headline_writing").split("train")[1][:200], np.random.default_rng(0)
+    written = [" ".join(w for w in h.split() if rng.random() < .9) for h in heads]
+    assert 100*bleu(heads, written) == pytest.approx(sacrebleu.corpus_bleu(written, [heads], tokenize="none", smooth_method="none").score)
+
+
+def test_answers_are_compared_as_squad_does():
+    assert exact_match(["The cat.", "a dog", "", "it"], ["cat", "dog!", "the", "them"]).tolist() == [1, 1, 1, 0]
+    np.testing.assert_allclose(token_f1(["the big cat", "cat cat", "", "x"], ["a cat", "cat", "", "y"]), [2/3, 2/3, 1, 0])
+    assert perplexity(np.log([2, 8])) == pytest.approx(4)
+    with pytest.raises(ValueError, match="no losses"): perplexity([])
+
+
+@pytest.mark.filterwarnings("ignore:A single label")
+@pytest.mark.parametrize("labels", [list("abcd"), [3, 1, 2, 7], [0., 1.5, 2., 9.]])
+def test_classification_metrics_are_the_librarys(labels):
     rng = np.random.default_rng(0)
-    for n in (5, 60, 400):
-        true, predicted = rng.choice(list("abcd"), n, p=[.7, .2, .05, .05]), rng.choice(list("abce"), n)
-        assert macro_f1(true, predicted) == pytest.approx(f1_score(true, predicted, average="macro"))
-        assert accuracy(true, predicted) == pytest.approx(accuracy_score(true, predicted))
+    for n in (1, 5, 60, 400):
+        for _ in range(10):
+            true, predicted = rng.choice(labels[:3], n, p=[.8, .15, .05]), rng.choice(labels[1:] if rng.random() < .5 else labels, n)
+            names = np.unique(np.concatenate([true, predicted])).astype(str)
+            as_text = true.astype(str), predicted.astype(str)   # scikit-learn takes floats for a regression
+            assert macro_f1(true, predicted) == pytest.approx(f1_score(*as_text, average="macro", labels=names, zero_division=0))
+            assert accuracy(true, predicted) == pytest.approx(accuracy_score(*as_text))
+            np.testing.assert_array_equal(confusion(true, predicted), confusion_matrix(*as_text, labels=names))
+            theirs = precision_recall_fscore_support(*as_text, labels=names, zero_division=0)
+            np.testing.assert_allclose(per_class(true, predicted).T, theirs)
+            present = confusion_matrix(*as_text, labels=names)
+            assert balanced_accuracy(true, predicted) == pytest.approx(np.mean((np.diag(present)/np.maximum(1, present.sum(1)))[present.sum(1) > 0]))
+    true, predicted = rng.choice(list("abc"), 300), rng.choice(list("abc"), 300)
+    assert balanced_accuracy(true, predicted) == pytest.approx(balanced_accuracy_score(true, predicted))
 
 
-def test_interval_covers_nineteen_times_in_twenty():
-    rng, covered = np.random.default_rng(1), 0
-    for i in range(400):
-        true = np.zeros(250, int)
-        got = interval(true, (rng.random(250) > .8).astype(int), "accuracy", n_draws=400, seed=i)
-        covered += got.low <= .8 <= got.high
-    assert .92 <= covered/400 <= .975
+def test_reliability_is_the_librarys():
+    from sklearn.calibration import calibration_curve
+    rng = np.random.default_rng(0)
+    for n, bins in [(500, 10), (300, 5)]:
+        confidence = rng.random(n)
+        correct = rng.random(n) < confidence**2
+        share, mean = calibration_curve(correct, confidence, n_bins=bins, strategy="quantile")
+        table = reliability(correct, confidence, bins)
+        np.testing.assert_allclose(table["accuracy"], share)
+        np.testing.assert_allclose(table["confidence"], mean)
+        assert calibration_error(correct, confidence, bins) == pytest.approx(np.mean(abs(share - mean)))   # equally many in each group
+    assert calibration_error([1, 1, 0, 0], [.5]*4, 1) == 0 and reliability([1, 0], [.2, .3])["items"].tolist() == [1, 1]
+    with pytest.raises(ValueError, match="between 0 and 1"): calibration_error([1, 0], [.3, 1.2])
+
+
+@pytest.mark.parametrize("metric", [accuracy, macro_f1, balanced_accuracy, confusion, per_class, exact_match, token_f1, rouge_l, bleu, calibration_error])
+def test_wrong_input_gets_a_sentence(metric):
+    with pytest.raises(ValueError, match="2 references and 1 predictions: a metric needs one of each"):
+        metric([.5, .5] if metric is calibration_error else ["a", "b"], [.5] if metric is calibration_error else ["a"])
+    with pytest.raises(ValueError, match="no items to score"): metric([], [])
+
+
+def test_numbers_are_not_compared_with_texts():
+    with pytest.raises(ValueError, match="turn one of them"): accuracy([1, 0], ["1", "0"])
+    with pytest.raises(ValueError, match="turn one of them"): interval([1, 0], ["1", "0"])
+
+
+# Intervals
+
+def _covered(simulate, metric, truth, n_worlds=1000):
+    rng, hits = np.random.default_rng(1), 0
+    for i in range(n_worlds):
+        got = interval(*simulate(rng), metric=metric, n_draws=500, seed=i)
+        hits += got.low <= truth <= got.high
+    return hits/n_worlds
+
+
+def _answers(rng, true, right, n_labels=3):
+    "Right with the label's own probability, otherwise the next label."
+    return np.where(rng.random(len(true)) < np.asarray(right)[true], true, (true + 1) % n_labels)
+
+
+def test_95_percent_interval_of_accuracy_covers_95_percent():
+    coverage = _covered(lambda rng: (np.ones(250, int), (rng.random(250) < .8).astype(int)), "accuracy", .8)
+    assert .93 <= coverage <= .97, coverage
+
+
+def test_95_percent_interval_of_macro_f1_covers_95_percent():
+    share, right = np.array([.6, .25, .15]), np.array([.85, .7, .6])
+    hits, called = share*right, share*right + np.roll(share*(1 - right), 1)
+    truth = np.mean(2*hits / (share + called))
+    def simulate(rng):
+        true = rng.choice(3, 300, p=share)
+        return true, _answers(rng, true, right)
+    big = np.random.default_rng(0).choice(3, 400_000, p=share)
+    assert macro_f1(big, _answers(np.random.default_rng(2), big, right)) == pytest.approx(truth, abs=.003)
+    coverage = _covered(simulate, "macro_f1", truth)
+    assert .93 <= coverage <= .97, coverage
+
+
+def test_95_percent_interval_of_a_paired_difference_covers_95_percent():
+    rng, hits = np.random.default_rng(1), 0
+    for i in range(1000):
+        hardness, own = rng.random(300), rng.random((2, 300)) < .3
+        right = np.where(own, rng.random((2, 300)), hardness) < np.array([[.84], [.8]])
+        got = interval(np.ones(300, int), right[0].astype(int), "accuracy", against=right[1].astype(int), n_draws=500, seed=i)
+        hits += got.low <= .04 <= got.high
+    assert .93 <= hits/1000 <= .97, hits
+
+
+@pytest.mark.parametrize("spread", [0, .01, .03, .08])
+def test_95_percent_interval_over_items_and_three_runs_covers_95_percent(spread):
+    rng, hits = np.random.default_rng(3), 0
+    for i in range(1000):
+        skill = np.clip(.8 + spread*rng.standard_normal(3), 0, 1)
+        right = np.where(rng.random((3, 300)) < .3, rng.random((3, 300)), rng.random(300)) < skill[:, None]
+        got = interval(np.ones(300, int), right.astype(int), "accuracy", n_draws=400, seed=i)
+        hits += got.low <= .8 <= got.high
+    assert .93 <= hits/1000 <= .97, hits
 
 
 def test_paired_interval_of_a_difference():
@@ -44,7 +171,187 @@ def test_paired_interval_of_a_difference():
     paired = interval(true, better, "accuracy", against=base)
     assert paired.value == pytest.approx(np.mean(better == true) - np.mean(base == true)) and paired.covers == "test items only"
     assert interval(true, [better, base], "accuracy").covers == "test items and seeds"
+    unpaired = math.hypot(*(np.ptp([i.low, i.high]) for i in (interval(true, better, "accuracy"), interval(true, base, "accuracy"))))
+    assert paired.high - paired.low < .6*unpaired and paired.p_value < .05 and paired.excludes_zero()
+    turned = -paired
+    assert (turned.low, turned.value, turned.high) == (-paired.high, -paired.value, -paired.low) and verdict(turned) == "worse"
     with pytest.raises(ValueError, match="same items"): interval(true, better[:10])
+    with pytest.raises(ValueError, match="same items"): interval(true, better, against=base[:10])
+
+
+@pytest.mark.parametrize("name,function", [("accuracy", accuracy), ("macro_f1", macro_f1), ("balanced_accuracy", balanced_accuracy)])
+def test_any_function_is_a_metric(name, function):
+    "The quick way by sums and the general one by calls redraw the same test sets and give the same interval."
+    rng = np.random.default_rng(0)
+    true, a = rng.choice(list("abc"), 120, p=[.8, .15, .05]), rng.choice(list("abd"), (2, 120))
+    b = np.where(rng.random(120) < .5, true, a[0])
+    for against in (None, b):
+        quick = interval(true, a, name, against, n_draws=200)
+        general = interval(true, a, lambda r, p: function(r, p), against, n_draws=200)
+        np.testing.assert_allclose([quick.value, quick.low, quick.high, quick.item_half], [general.value, general.low, general.high, general.item_half], atol=2e-6)
+    assert interval(true, b, lambda r, p: float(np.mean(r == "c")), n_draws=100).value == pytest.approx(np.mean(true == "c"))
+
+
+def test_texts_and_scores_are_redrawn_too():
+    heads = load_task("headline_writing").split("train")[1][:40]
+    assert interval(heads, [h + " again" for h in heads], "bleu", n_draws=50).value == pytest.approx(bleu(heads, [h + " again" for h in heads]))
+    scores = np.random.default_rng(0).random((3, 200)) + [[0], [.1], [.3]]
+    got = interval(np.zeros(200), scores, "mean")
+    assert got.value == pytest.approx(scores.mean()) and got.low < got.value < got.high and got.run_half > 0
+
+
+def test_unknown_metric_and_empty_input():
+    with pytest.raises(ValueError, match=r"no metric 'macro_f2' \(did you mean 'macro_f1'\?\)"): interval(["a"], ["a"], "macro_f2")
+    with pytest.raises(ValueError, match="no items to score"): interval([], [])
+
+
+def test_macro_f1_of_2000_items_takes_about_a_second():
+    rng = np.random.default_rng(0)
+    true, predicted = rng.choice(list("abcde"), 2000), rng.choice(list("abcde"), 2000)
+    start = time.perf_counter()
+    interval(true, predicted)
+    assert time.perf_counter() - start < 3   # about .3 s on a quiet machine
+
+
+def test_blocks_of_draws_are_all_there():
+    assert sum(len(block) for block in _redrawn(1_500_000, 7, 0)) == 7 and [b.shape for b in _redrawn(10, 3, 0)] == [(3, 10)]
+
+
+# Verdicts, items, Holm
+
+def test_verdicts():
+    def made(low, high, **more): return Interval((low + high)/2, low, high, "test items only", **more)
+    assert [verdict(made(*ends)) for ends in [(.01, .02), (-.02, -.01), (-.005, .005), (-.005, .02)]] == ["better", "worse", "the same within the margin", "cannot tell"]
+    assert verdict(made(-.04, .04), margin=.05) == "the same within the margin"
+    assert verdict(made(.001, .02), p_value=.2) == "cannot tell" and verdict(made(.001, .008), p_value=.2) == "the same within the margin"
+    assert verdict(made(-.01, .03, n_items=500, item_half=.02), advise=True) == "cannot tell: about 7,500 more items"   # .02 -> .005 is 16 times as many
+    assert verdict(made(-.02, .04, n_items=500, item_half=.02, run_half=.025), advise=True) == "cannot tell: more runs first"
+
+
+def test_items_needed_by_simulation():
+    rng = np.random.default_rng(0)
+    for difference, disagree, power in [(.03, .1, .8), (.05, .2, .9)]:
+        n = items_needed(difference, np.sqrt(disagree - difference**2), power)
+        wins, losses, _ = rng.multinomial(n, [(disagree + difference)/2, (disagree - difference)/2, 1 - disagree], size=4000).T
+        mean = (wins - losses)/n
+        seen = mean > 1.96*np.sqrt(((wins + losses)/n - mean**2)/n)
+        assert seen.mean() == pytest.approx(power, abs=.025)
+    assert items_needed(.01, .3) == pytest.approx(4*items_needed(.02, .3), rel=.01) and items_needed(-.02, .3) == items_needed(.02, .3)
+    for wrong in [(0, .3), (.1, .3, 1.)]:
+        with pytest.raises(ValueError, match="power between 0 and 1"): items_needed(*wrong)
+
+
+def test_more_items_settle_it():
+    "With as many items as `more_items` asks for, a difference as large as the measured one is seen about four times in five."
+    rng, difference, disagree = np.random.default_rng(0), .04, .15
+    def draw(n):
+        kind = rng.choice(3, n, p=[(disagree + difference)/2, (disagree - difference)/2, 1 - disagree])
+        return interval(np.ones(n, int), (kind != 1).astype(int), "accuracy", against=(kind != 0).astype(int), n_draws=400)
+    small = Interval(difference, -.01, .09, "test items only", n_items=200, item_half=1.96*np.sqrt((disagree - difference**2)/200))
+    n = int(200 + more_items(small))
+    assert n == pytest.approx(items_needed(difference, np.sqrt(disagree - difference**2)), rel=.02)
+    assert np.mean([verdict(draw(n)) == "better" for _ in range(200)]) == pytest.approx(.8, abs=.09)
+
+
+def test_holm_by_a_worked_example():
+    # m = 5, sorted: .001*5, .01*4, .02*3, .04*2, .2*1
+    np.testing.assert_allclose(holm([.02, .001, .2, .01, .04]), [.06, .005, .2, .04, .08])
+    np.testing.assert_allclose(holm([.01, .04, .03, .005]), [.03, .06, .06, .02])
+    np.testing.assert_allclose(holm([.6, .7]), [1, 1])
+    assert holm([]).shape == (0,) and holm([.03]) == pytest.approx([.03])
+
+
+def test_p_value_agrees_with_the_interval():
+    rng, agree = np.random.default_rng(0), 0
+    for i in range(200):
+        gain = rng.normal(.02, .05)
+        got = interval(np.zeros(80), rng.normal(gain, .2, 80), "mean", against=np.zeros(80), n_draws=400, seed=i)
+        agree += (got.p_value <= .05) == got.excludes_zero()
+    assert agree >= 197 and _p_value(np.zeros(100)) == 1 and _p_value(np.ones(1999)) == .001
+
+
+def test_table_says_its_verdicts_after_holm():
+    task, rng = load_task("headlines"), np.random.default_rng(0)
+    true = np.array(task.split("test")[1])
+    base = np.where(rng.random(500) < .7, true, "tech")
+    rows = {"old": base, "new": np.where(np.arange(500) % 4 == 0, true, base), "twin": base}
+    rows |= {f"other {i}": np.where(rng.random(500) < .03, rng.permutation(true), base) for i in range(8)}
+    from ft_course.evaluation import Comparison
+    made = Comparison(task, {row: [{"predictions": list(p), "fit_seconds": 0, "answer_seconds": 0, "ids": task.data["test"]["id"]}] for row, p in rows.items()}, (), true)
+    table = made.table(against="old")
+    assert table["verdict (Holm)"]["new"] == "better" and table["verdict (Holm)"]["old"] == "" and table["verdict (Holm)"]["twin"] == "the same within the margin"
+    alone = [made.interval(row, against="old").p_value for row in rows if row != "old"]
+    found = [v in ("better", "worse") for v in made.verdicts("old").values()]
+    assert found == [p <= .05 for p in holm(alone)]
+    with pytest.raises(ValueError, match=r"no row 'nwe' \(did you mean 'new'\?\)"): made.interval("nwe")
+    with pytest.raises(ValueError, match="hold no confidence"): made.confidences("new")
+    assert made.errors("new")["confidence"].isna().all()
+
+
+def test_a_lower_loss_is_better():
+    from ft_course.results import stored
+    writing = stored("headline_writing")
+    assert writing.interval("fine-tuned", "loss", against="before").high < 0
+    assert writing.verdicts("before", "loss") == {"fine-tuned": "better"}
+
+
+# Runs and records
+
+def test_confidence_belongs_to_the_answer(tiny, messages):
+    from ft_course.training import FineTunedClassifier, HParams
+    from sklearn.model_selection import GridSearchCV
+    texts, labels = messages
+    tuned = FineTunedClassifier(tiny, hparams=HParams(num_train_epochs=1, learning_rate=1e-3))
+    for model in (tfidf(), tuned, DummyClassifier(), DummyClassifier(strategy="uniform", random_state=0), GridSearchCV(tfidf(), {"logisticregression__C": [1, 10]}, cv=2)):
+        model.fit(texts, labels)
+        answers, confidence = answers_with_confidence(model, texts)
+        np.testing.assert_array_equal(answers, model.predict(texts))
+        probabilities = model.predict_proba(texts)
+        np.testing.assert_allclose(confidence, [p[list(model.classes_).index(a)] for p, a in zip(probabilities, answers)], atol=1e-6)
+
+
+def test_probabilities_cost_no_second_look(messages, tiny, monkeypatch):
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer
+    from ft_course.training import FineTunedClassifier, HParams
+    texts, labels = messages
+    looks = []
+    def slow(texts): looks.append(len(texts)); return np.array([[len(t), t.count(" ")] for t in texts], float)
+    model = make_pipeline(FunctionTransformer(slow), LogisticRegression(max_iter=5000)).fit(texts, labels)
+    looks.clear()
+    answers_with_confidence(model, texts)
+    assert looks == [len(texts)]
+    tuned, scored = FineTunedClassifier(tiny, hparams=HParams(num_train_epochs=0)).fit(texts, labels), FineTunedClassifier.decision_function
+    monkeypatch.setattr(FineTunedClassifier, "decision_function", lambda self, texts: looks.append("network") or scored(self, texts))
+    answers_with_confidence(tuned, texts)
+    assert looks[1:] == ["network"]
+
+
+def test_an_estimator_without_probabilities(messages):
+    from sklearn.svm import LinearSVC
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.pipeline import make_pipeline
+    model = make_pipeline(TfidfVectorizer(), LinearSVC()).fit(*messages)
+    answers, confidence = answers_with_confidence(model, messages[0])
+    assert confidence is None and (answers == model.predict(messages[0])).all()
+    one = compare({"SVC": make_pipeline(TfidfVectorizer(), LinearSVC())}, load_task(EXAMPLE_CSV))
+    assert "confidence" not in one.records["SVC"][0]
+    with pytest.raises(ValueError, match="its estimator gives none"): one.confidences("SVC")
+
+
+def test_errors_are_the_wrong_items():
+    task = load_task("headlines")
+    made = compare({"TF-IDF": tfidf(), "random": DummyClassifier(strategy="uniform", random_state=0)}, task, seeds=(0, 1, 2))
+    predictions, wrong = made.predictions("TF-IDF")[0], made.errors("TF-IDF")
+    assert len(wrong) == (predictions != made.references).sum() and (wrong["runs_wrong"] == 1).all()
+    assert wrong["confidence"].is_monotonic_decreasing and (wrong["reference"] != wrong["prediction"]).all()
+    by_id = {i: (text, label) for i, text, label in zip(task.data["test"]["id"], *task.split("test"))}
+    assert all(by_id[row.id] == (row.text, row.reference) for row in wrong.itertuples())
+    assert made.confidences("TF-IDF").shape == (1, 500) and made.confidences("random").shape == (3, 500)
+    several = made.errors("random")
+    np.testing.assert_array_equal(np.bincount(several["runs_wrong"], minlength=4)[1:], np.bincount((made.predictions("random") != made.references).sum(0), minlength=4)[1:])
+    assert (several["reference"] != several["prediction"]).all()
 
 
 def test_stored_runs_are_not_repeated_and_go_stale(tmp_path):
@@ -59,6 +366,48 @@ def test_stored_runs_are_not_repeated_and_go_stale(tmp_path):
     again = compare({"majority": DummyClassifier(strategy="prior")}, task, store=tmp_path)
     assert not again.stale and first.stale == ()
     with pytest.raises(ValueError, match="nothing is stored"): compare({"new": DummyClassifier()}, task, store=tmp_path, run=False)
+    old = {k: v for k, v in json.loads(file.read_text()).items() if k != "confidence"}   # a record of an earlier version
+    file.write_text(json.dumps(old))
+    assert compare({"majority": DummyClassifier()}, task, store=tmp_path, run=False).errors("majority")["confidence"].isna().all()
+    file.write_text("{half")
+    with pytest.raises(ValueError, match="majority-seed0.json is no record"): compare({"majority": DummyClassifier()}, task, store=tmp_path)
+    with pytest.raises(ValueError, match="'a b' and 'a-b' would share the file"): compare({"a b": DummyClassifier(), "a-b": DummyClassifier()}, task, store=tmp_path)
+
+
+KILLED = """
+import os, pathlib, sys, time
+from sklearn.base import BaseEstimator
+from ft_course.data import EXAMPLE_CSV, load_task
+from ft_course.evaluation import compare
+
+class Slow(BaseEstimator):
+    def __init__(self, name="", wait=0., log=None, random_state=None): self.name, self.wait, self.log, self.random_state = name, wait, log, random_state
+    def fit(self, texts, labels):
+        with open(self.log, "a") as f: f.write(f"{self.name}{self.random_state}\\n")
+        time.sleep(60 if os.environ.get("STOP_AT") == f"{self.name}{self.random_state}" else 0)
+        self.label_ = labels[0]
+        return self
+    def predict(self, texts): return [self.label_]*len(texts)
+
+log, store = sys.argv[1:]
+made = compare({n: Slow(n, log=log, random_state=0) for n in "abc"}, load_task(EXAMPLE_CSV), seeds=(0, 1), store=store)
+print(sum(len(runs) for runs in made.records.values()), made.stale)
+"""
+
+
+def test_comparison_that_was_killed_goes_on_where_it_stood(tmp_path):
+    script, log = tmp_path/"killed.py", tmp_path/"log"
+    script.write_text(KILLED)
+    command = [sys.executable, str(script), str(log), str(tmp_path/"store")]
+    running = subprocess.Popen(command, env=blocked_env(STOP_AT="b1"))
+    until = time.monotonic() + 60
+    while time.monotonic() < until and not (log.is_file() and "b1" in log.read_text()): time.sleep(.05)
+    os.kill(running.pid, signal.SIGKILL)
+    assert running.wait() == -signal.SIGKILL
+    assert log.read_text().split() == ["a0", "a1", "b0", "b1"]
+    resumed = subprocess.run(command, env=blocked_env(), capture_output=True, text=True, check=True)
+    assert log.read_text().split() == ["a0", "a1", "b0", "b1", "b1", "c0", "c1"] and resumed.stdout.split() == ["6", "()"]
+    assert sorted(p.name for p in (tmp_path/"store").rglob("*") if p.is_file()) == [f"{n}-seed{s}.json" for n in "abc" for s in (0, 1)]
 
 
 @pytest.mark.parametrize("name", ["airline", "headlines", "headline_writing"])
@@ -92,3 +441,21 @@ def test_stored_results_hold_no_texts(root):
     for file in (root/"ft_course"/"results").rglob("*.json"):
         strings = set(re.findall(r'"([^"]{25,})"', file.read_text(encoding="utf-8")))
         assert not strings & texts and file.stat().st_size < 200_000
+
+
+# The metric for `evaluate`
+
+def test_evaluate_loads_the_metric(tmp_path):
+    code = ("import evaluate, sys; from ft_course.evaluation import EVALUATE_METRIC; m = evaluate.load(str(EVALUATE_METRIC)); "
+            "print(m.compute(references=[0, 1, 2, 2], predictions=[0, 1, 1, 2])); m = evaluate.load(str(EVALUATE_METRIC)); m.add_batch(references=['a', 'b'], predictions=['a', 'a']); print(m.compute())")
+    run = subprocess.run([sys.executable, "-c", code], env=blocked_env(HF_HOME=str(tmp_path)), capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    numbers, texts = map(eval, run.stdout.strip().splitlines())
+    assert numbers == {"accuracy": .75, "macro_f1": pytest.approx(f1_score([0, 1, 2, 2], [0, 1, 1, 2], average="macro")), "balanced_accuracy": pytest.approx(2.5/3)}
+    assert texts["accuracy"] == .5
+
+
+def test_evaluate_metric_is_packaged(root):
+    from setuptools import find_packages
+    assert (EVALUATE_METRIC/f"{EVALUATE_METRIC.name}.py").is_file()
+    assert f"ft_course.evaluate_metric.{EVALUATE_METRIC.name}" in find_packages(str(root), include=["ft_course", "ft_course.*"])
