@@ -69,9 +69,9 @@ class Checkpoint(Callback):
         "Writes the run's state, whole or not at all."
         hooks = {type(hook).__name__: hook.state_dict() for hook in run.hooks}
         with atomic_path(self.file) as tmp:
-            torch.save({"about": run.about, "step": run.step, "epoch": run.epoch, "stop": "" if run.interrupt else run.stop,
+            with open(tmp, "wb") as file: torch.save({"about": run.about, "step": run.step, "epoch": run.epoch, "stop": "" if run.interrupt else run.stop,
                         "history": run.history, "evaluations": run.evaluations, "hooks": hooks, "random": _random_states(),
-                        "model": run.model.state_dict(), "optimizer": run.optimizer.state_dict(), "scheduler": run.scheduler.state_dict()}, tmp)
+                        "model": run.model.state_dict(), "optimizer": run.optimizer.state_dict(), "scheduler": run.scheduler.state_dict()}, file)
 
     def on_step_end(self, run):
         if run.step % self.every == 0 or run.step == run.n_steps or run.stop: self.save(run)

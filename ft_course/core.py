@@ -7,7 +7,7 @@ __all__ = ['CourseError', 'nearest', 'home', 'disk_error', 'atomic_path', 'seede
            'claim']
 
 # %% ../nbs/library/core.ipynb #9f2a7a41
-import contextlib, os, random, re, secrets, shutil, sys, threading, time
+import contextlib, errno, os, random, re, secrets, shutil, sys, threading, time
 from pathlib import Path
 
 # %% ../nbs/library/core.ipynb #d9654288
@@ -39,7 +39,6 @@ def disk_error(
     path,          # the file or folder that was being written
 ) -> CourseError:
     "The `CourseError` that says in one sentence why `path` could not be written."
-    import errno
     what = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up",
             errno.EFBIG: "the file would exceed this process's size limit",
             errno.EACCES: "this folder may not be written to", errno.EPERM: "this folder may not be written to",
@@ -68,9 +67,14 @@ def atomic_path(
             shutil.rmtree(old, ignore_errors=True)
         else: os.replace(tmp, path)
     except Exception as err:
-        # safetensors wraps the system's number in a text
+        # safetensors wraps the system's number in a text, PyTorch's writer raises another error while handling the system's
         number = (err.errno if isinstance(err, OSError)
                   else int((re.search(r"os error (\d+)", str(err)) or [0, 0])[1]))
+        behind = err.__context__
+        while not number and behind:
+            if isinstance(behind, OSError) and behind.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS):
+                number = behind.errno
+            behind = behind.__context__
         if not number: raise
         raise disk_error(OSError(number, os.strerror(number)), path) from err
     finally:
