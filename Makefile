@@ -5,13 +5,14 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 TORCH  := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 
-.PHONY: help lab tour test results readme nb export clean
+.PHONY: help lab tour test bench results readme nb export clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make lab      open your copy of the course in the browser (sets everything up the first time)"
 	@echo "make tour     chapter 01's runs and tables, in the terminal"
 	@echo "make test     every test: notebooks, library, faults"
+	@echo "make bench    CASE=name: one side-by-side speed run, one JSON line; without CASE it lists them"
 	@echo "make results  the stored tables: makes what is missing or stale"
 	@echo "make export   notebooks -> ft_course/     make readme  nbs/index.ipynb -> README.md     make nb NB=nbs/...  run and tidy a notebook"
 	@echo "make clean    remove the environment and what was built (not your copy of the course, not the model cache)"
@@ -37,6 +38,10 @@ tour: $(VENV)/.course
 test: $(VENV)/.dev
 	$(BIN)/ft-course assets
 	$(BIN)/python -m pytest tests -q --durations=15
+
+bench: $(VENV)/.dev
+	@$(BIN)/ft-course assets > /dev/null
+	@$(BIN)/python -m benchmarks $(CASE)
 
 results: $(VENV)/.course
 	$(BIN)/ft-course results

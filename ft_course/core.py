@@ -55,7 +55,7 @@ def atomic_path(
 ):         # yields a temporary path in the same folder, to be created as a file or a folder by the caller
     """Write to a temporary name and rename at the end: `path` is whole or absent, also after a crash.
     Raises `CourseError` when it cannot be written."""
-    path = Path(path)
+    path = Path(path).resolve()
     tmp = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,8 +78,9 @@ def atomic_path(
         if not number: raise
         raise disk_error(OSError(number, os.strerror(number)), path) from err
     finally:
-        if tmp.is_dir(): shutil.rmtree(tmp, ignore_errors=True)
-        else: tmp.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            if tmp.is_dir(): shutil.rmtree(tmp, ignore_errors=True)
+            else: tmp.unlink(missing_ok=True)
 
 # %% ../nbs/library/core.ipynb #70b790f6
 @contextlib.contextmanager

@@ -108,11 +108,13 @@ def execute(
 ):
     """Runs a notebook top to bottom in a fresh kernel, in its folder, and saves it tidied.
     Raises what the first failing cell raised; the file is then as it was."""
+    import os
     import nbformat
     from nbclient import NotebookClient
     notebook = nbformat.read(path, as_version=4)
+    environment = {k: v for k, v in os.environ.items() if k != "MPLBACKEND"}   # a backend without pictures would lose the figures
     NotebookClient(notebook, timeout=timeout, kernel_name="python3",
-                   resources={"metadata": {"path": str(path.parent)}}).execute()
+                   resources={"metadata": {"path": str(path.parent)}}).execute(env=environment)
     with atomic_path(path) as tmp: nbformat.write(tidy(notebook), tmp)
     from nbdev.clean import nbdev_clean
     nbdev_clean(str(path))

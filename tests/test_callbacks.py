@@ -93,7 +93,8 @@ def test_a_kill_during_a_checkpoint_write_leaves_the_one_before(tiny, messages, 
             saves.append(state["step"])
             whole(state, file)
             if len(saves) == 3:
-                with open(file, "r+b") as f: f.truncate(os.path.getsize(file)//2)
+                file.flush()
+                file.truncate(os.path.getsize(file.name)//2)
                 os.kill(os.getpid(), signal.SIGKILL)
         torch.save = half
     """)
@@ -172,7 +173,7 @@ def test_record_says_how_it_went(tiny, messages, tmp_path):
     assert record["ended"] == "finished" and record["steps"] == "30 of 30" and len(record["evaluations"]) == 3
     assert record["about"]["hparams"]["learning_rate"] == 1e-3 and record["versions"]["torch"] and record["seconds"] > 0
     with pytest.raises(RuntimeError): model(tiny, RunRecord(tmp_path/"r.json"), BreakAt(3)).fit(*messages)
-    assert json.loads((tmp_path/"r.json").read_text())["ended"] == "failed: broken off"
+    assert json.loads((tmp_path/"r.json").read_text())["ended"] == "failed: RuntimeError('broken off')"
     text = (tmp_path/"r.json").read_text()
     assert not any(m in text for m in messages[0])   # no texts in records
 
@@ -180,3 +181,49 @@ def test_record_says_how_it_went(tiny, messages, tmp_path):
 def test_live_plot_outside_a_notebook_does_nothing(tiny, messages, capsys):
     model(tiny, LivePlot()).fit(*messages)
     assert capsys.readouterr().out == ""
+
+
+ORDERS = {"early stopping last": lambda c: [c, EarlyStopping(2)], "early stopping first": lambda c: [EarlyStopping(2), c]}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_the_order_of_callbacks_does_not_matter(tiny, messages, tmp_path, order):
+    long = HParams(learning_rate=3e-3, num_train_epochs=8, per_device_train_batch_size=8)
+    validation = (messages[0][:20], messages[1][20:40])
+    whole = model(tiny, EarlyStopping(2), hparams=long).fit(*messages, validation=validation)
+    for _ in range(2):   # to its end, and once more from its last checkpoint
+        same(model(tiny, *ORDERS[order](Checkpoint(tmp_path, every=7)), hparams=long).fit(*messages, validation=validation), whole, messages[0])
+
+
+def test_the_first_error_is_the_one_that_is_told(tiny, messages, tmp_path):
+    with pytest.raises(RuntimeError): model(tiny, Checkpoint(tmp_path, every=1), BreakAt(1)).fit(*messages)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(CourseError, match="other rows"):
+        model(tiny, Checkpoint(tmp_path), StopOnSignal(), RunRecord(tmp_path/"r.json"), LivePlot()).fit(messages[0][:9], messages[1][:9])
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_second_interrupt_does_not_overwrite_a_good_checkpoint(tiny, messages, straight, tmp_path):
+    class Twice(Callback):
+        def on_step_end(self, run):
+            if run.step == 6: os.kill(os.getpid(), signal.SIGINT); os.kill(os.getpid(), signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt): model(tiny, StopOnSignal(), Twice(), Checkpoint(tmp_path, every=2)).fit(*messages)
+    same(model(tiny, Checkpoint(tmp_path)).fit(*messages), straight, messages[0])
+
+
+def test_numpy_settings_can_be_resumed(tiny, messages, tmp_path):
+    hparams = HParams(learning_rate=np.float64(1e-3), num_train_epochs=3, per_device_train_batch_size=np.int64(8))
+    with pytest.raises(RuntimeError): model(tiny, Checkpoint(tmp_path, every=1), RunRecord(tmp_path/"r.json"), BreakAt(2), hparams=hparams).fit(*messages)
+    model(tiny, Checkpoint(tmp_path), hparams=hparams).fit(*messages)
+
+
+def test_a_failing_record_leaves_no_handlers_behind(tiny, messages, tmp_path):
+    (tmp_path/"file").write_text("")
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(CourseError, match="Could not write"): model(tiny, RunRecord(tmp_path/"file"/"r.json"), StopOnSignal()).fit(*messages)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_settings_of_early_stopping_are_part_of_a_fingerprint(tiny):
+    assert repr(EarlyStopping(1)) != repr(EarlyStopping(9)) and EarlyStopping(1) == EarlyStopping(1)
+    with pytest.raises(ValueError, match="1 step or more"): Checkpoint("x", every=0)

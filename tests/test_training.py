@@ -273,7 +273,7 @@ def test_early_stopping_brings_the_best_epoch_back(tiny, messages):
     model.fit(*messages, validation=wrong)
     losses = [e["validation_loss"] for e in model.history_["epochs"]]
     assert len(losses) < 12 and "was best after epoch" in model.history_["stopped"]
-    assert model._score_on(wrong)()["validation_loss"] == pytest.approx(min(losses), abs=1e-5) and losses[-1] > min(losses)
+    assert model._score_on(wrong, model.classes_)()["validation_loss"] == pytest.approx(min(losses), abs=1e-5) and losses[-1] > min(losses)
     with pytest.raises(ValueError, match="call fit with validation"): FineTunedClassifier(tiny, callbacks=[EarlyStopping()]).fit(*messages)
     with pytest.raises(ValueError, match="the validation scores are"): FineTunedClassifier(tiny, HeadOnly(), QUICK, callbacks=[EarlyStopping(metric="f1")]).fit(*messages, validation=messages)
 
@@ -333,7 +333,8 @@ def test_grid_over_a_methods_argument(tiny, messages):
     assert search.best_estimator_.method in (LastLayers(1), LastLayers(2)) and len(search.cv_results_["params"]) == 2
 
 
-def test_trainer_takes_the_same_twenty_steps(tiny, messages, tmp_path):
+@pytest.mark.parametrize("accumulation", [1, 2])
+def test_trainer_takes_the_same_twenty_steps(tiny, messages, tmp_path, accumulation):
     "Chapter 05 shows it on the encoder, with other settings."
     import torch
     from transformers import Trainer, TrainerCallback, TrainingArguments
@@ -341,7 +342,8 @@ def test_trainer_takes_the_same_twenty_steps(tiny, messages, tmp_path):
     from ft_course.training import collate, step_plan, train
     tokenizer = load_tokenizer(tiny)
     rows = [{"input_ids": i, "labels": n % 4} for n, i in enumerate(tokenizer(messages[0])["input_ids"])][:64]
-    hparams = HParams(learning_rate=1e-3, max_steps=20, per_device_train_batch_size=4, weight_decay=.1, warmup_steps=3, lr_scheduler_type="cosine", max_grad_norm=.5)
+    hparams = HParams(learning_rate=1e-3, max_steps=20, per_device_train_batch_size=4, weight_decay=.1, warmup_steps=3, lr_scheduler_type="cosine", max_grad_norm=.5,
+                      gradient_accumulation_steps=accumulation)
     def fresh():
         model = load_classifier(tiny, list("abcd"))
         for m in model.modules():
@@ -356,7 +358,100 @@ def test_trainer_takes_the_same_twenty_steps(tiny, messages, tmp_path):
     class Keep(TrainerCallback):
         def on_log(self, args, state, control, logs, **_): losses.extend([float(logs["loss"])] if "loss" in logs else [])
     arguments = TrainingArguments(str(tmp_path), max_steps=20, learning_rate=1e-3, weight_decay=.1, warmup_steps=3, lr_scheduler_type="cosine", max_grad_norm=.5, logging_steps=1,
+                                  gradient_accumulation_steps=accumulation,
                                   use_cpu=True, report_to="none", save_strategy="no", disable_tqdm=True)
-    Ordered(fresh(), arguments, callbacks=[Keep()]).train()
+    trainer = Ordered(fresh(), arguments, callbacks=[Keep()])
+    trainer.model_accepts_loss_kwargs = False   # otherwise it adds up accumulated batches without dividing (transformers issue 47688)
+    trainer.train()
     assert len(losses) == 20
     np.testing.assert_allclose(losses, ours, atol=1e-4)
+
+
+def test_saving_never_takes_other_files_with_it(fitted, tmp_path):
+    (tmp_path/"mine").mkdir()
+    (tmp_path/"mine"/"thesis.txt").write_text("years of work")
+    with pytest.raises(ValueError, match="thesis.txt"): fitted.save(tmp_path/"mine")
+    assert (tmp_path/"mine"/"thesis.txt").read_text() == "years of work"
+    fitted.save(tmp_path/"m").save(tmp_path/"m")
+    (tmp_path/"m"/"checkpoint.pt").write_text("")
+    with pytest.raises(ValueError, match="folder of its own"): fitted.save(tmp_path/"m")
+
+
+def test_a_refit_that_is_refused_leaves_the_model_as_it_was(tiny, messages):
+    model = FineTunedClassifier(tiny, HeadOnly(), QUICK).fit(["good", "bad"]*4, ["yes", "no"]*4)
+    before = model.predict(["good"])
+    with pytest.raises(ValueError, match="validation labels"): model.fit(["a", "b"], ["p", "q"], validation=(["z"], ["?"]))
+    assert model.predict(["good"]) == before and set(model.classes_) == {"yes", "no"}
+
+
+def test_layers_of_an_encoder_decoder(families):
+    from ft_course.models import load_classifier
+    from ft_course.training import layer_stack
+    for family, path in {"t5": "decoder.block", "bert": "encoder.layer", "gpt2": ".h", "llama": ".layers"}.items():
+        name, layers = layer_stack(load_classifier(families[family], ["a", "b"]))
+        assert name.endswith(path) and len(layers) == 2
+
+
+@pytest.mark.parametrize("family", ["bert", "distilbert", "roberta", "gpt2", "t5", "llama"])
+def test_awkward_texts(families, family):
+    texts = ["", " ", "[SEP] and </s> and <|endoftext|> in a text", "ok", "\U0001f600", "word " * 300]
+    model = FineTunedClassifier(families[family], Full(), HParams(num_train_epochs=1, per_device_train_batch_size=1, max_length=64))
+    model.fit(texts, ["x", "y"]*3)
+    assert np.isfinite(model.predict_proba(texts + [""])).all() and len(model.predict([""])) == 1
+
+
+class Slow(Full):
+    "A method that somebody else wrote."
+
+
+def test_settings_survive_saving(tiny, messages, tmp_path):
+    model = FineTunedClassifier(tiny, Slow(np.float64(2.)), HParams(learning_rate=np.float64(1e-3), num_train_epochs=np.int64(1)), random_state=np.int64(3)).fit(*messages)
+    again = FineTunedClassifier.load(model.save(tmp_path/"m") and tmp_path/"m")
+    assert again.method == Slow(2.) and again.random_state == 3 and again.hparams.learning_rate == 1e-3
+    same = FineTunedClassifier(tiny, Slow(2.), HParams(learning_rate=1e-3, num_train_epochs=1), random_state=3).fit(*messages)
+    np.testing.assert_array_equal(same.predict_proba(messages[0]), model.predict_proba(messages[0]))
+    FineTunedClassifier(tiny, HeadOnly(), QUICK, random_state=np.random.RandomState(0)).fit(*messages).save(tmp_path/"r")
+    about = json.loads((tmp_path/"m"/"ft_course.json").read_text())
+    (tmp_path/"m"/"ft_course.json").write_text(json.dumps(about | {"method": {"class": "Elsewhere"}}))
+    with pytest.raises(ValueError, match="import the module that defines it"): FineTunedClassifier.load(tmp_path/"m")
+
+
+def test_a_method_may_make_a_model_of_its_own(tiny, messages):
+    import copy
+    class Copied(Full):
+        def apply(self, model): return copy.deepcopy(model).requires_grad_(True)
+    hparams = HParams(learning_rate=1e-3, num_train_epochs=2, per_device_train_batch_size=16)
+    fits = [FineTunedClassifier(tiny, method, hparams).fit(*messages, validation=messages) for method in (Full(), Copied())]
+    np.testing.assert_allclose(fits[1].predict_proba(messages[0]), fits[0].predict_proba(messages[0]), atol=1e-5)
+    assert fits[1].history_["epochs"][0]["validation_loss"] == pytest.approx(fits[0].history_["epochs"][0]["validation_loss"], abs=1e-5)
+
+
+def test_long_answers_keep_their_end_and_use_the_room(writer):
+    from ft_course.models import load_tokenizer
+    from ft_course.training import prompt_rows
+    words = load_tokenizer(writer)
+    rows = prompt_rows(words, ["a", "a " * 50, "a"], ["b " * 24, "b " * 12, "b " * 90], 40)
+    assert all(len(r["input_ids"]) <= 40 and r["input_ids"][-1] == words.eos_token_id for r in rows)
+    assert sum(l != -100 for l in rows[0]["labels"]) > 20
+
+
+def test_generator_leaves_room_for_the_answer(families):
+    model = FineTunedGenerator(families["gpt2"], Full(), HParams(num_train_epochs=1, max_length=128), max_new_tokens=8).fit(["a"], ["b"])
+    assert len(model.generate(["word " * 400])) == 1
+    with pytest.raises(ValueError, match="can read"): FineTunedGenerator(families["gpt2"], hparams=HParams(max_length=5000)).fit(["a"], ["b"])
+
+
+LABELS = {"of two types": ([1, "a"], "several types"), "with a truth value among numbers": ([True, 2], "several types"), "objects": ([object(), object()], "strings or numbers"),
+          "pandas' missing": (["x", __import__("pandas").NA], "is missing")}
+
+
+@pytest.mark.parametrize("case", LABELS)
+def test_labels_that_cannot_be(tiny, case):
+    labels, says = LABELS[case]
+    with pytest.raises(ValueError, match=says): FineTunedClassifier(tiny).fit(["a", "b"], labels)
+
+
+def test_tables_are_refused(fitted):
+    import pandas as pd
+    with pytest.raises(ValueError, match="one column of a table"): fitted.predict(pd.DataFrame({"text": ["a"]}))
+    assert len(fitted.predict(pd.Series(["a", "b"], index=[7, 3]))) == 2
