@@ -98,7 +98,7 @@ def clean_tweet(
     return " ".join(text.split())
 
 # %% ../nbs/1_foundations/03_dataset.ipynb #8102827c
-ANSWERS = ("rouge_l", "bleu", "exact_match", "token_f1", "loss", "perplexity")  # metrics of written answers
+ANSWERS = ("rouge_l", "bleu", "exact_match", "token_f1", "loss", "perplexity")  # of written answers: chapter 04
 
 def _missing(value) -> bool:
     return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value)
@@ -179,11 +179,11 @@ def make_article_split(
     for column in ("body", "headline"):
         articles = articles[~articles[column].map(text_key).duplicated()]
     links = [near_duplicate_groups(articles[column].map(text_key).tolist()) for column in ("body", "headline")]
-    bipartite = csr_matrix((np.ones(2*len(articles)),
-                            (np.tile(np.arange(len(articles)), 2),
-                             np.concatenate([links[0], links[1] + links[0].max() + 1]) + len(articles))),
-                           shape=(len(articles) + links[0].max() + links[1].max() + 2,)*2)
-    groups = connected_components(bipartite, directed=False)[1][:len(articles)]
+    lines = csr_matrix((np.ones(2*len(articles)),
+                        (np.tile(np.arange(len(articles)), 2),
+                         np.concatenate([links[0], links[1] + links[0].max() + 1]) + len(articles))),
+                       shape=(len(articles) + links[0].max() + links[1].max() + 2,)*2)
+    groups = connected_components(lines, directed=False)[1][:len(articles)]
     articles["split"] = deal(groups, {"test": 500, "validation": 250}, rest="train", seed=seed)
     return articles.sample(frac=1, random_state=seed)[["id", "split"]].reset_index(drop=True)
 
@@ -661,9 +661,11 @@ def _label_findings(rows: pd.DataFrame):
                    f"The label {label!r} is not in {split}: {what}.")
     share = counts["train"] / counts["train"].sum()
     if share.max() >= 3*share.min():
+        why = (f"accuracy flatters whoever always answers {share.idxmax()!r}" if share.max() >= .5
+               else f"accuracy hardly notices {share.idxmin()!r}")
         yield ("imbalance", "train", rows[(rows["split"] == "train") & (rows["label"] == share.idxmin())],
                f"{share.max():.0%} of training rows are {share.idxmax()!r} and {share.min():.0%} "
-               f"{share.idxmin()!r}: accuracy flatters whoever answers the former; read macro-F1.")
+               f"{share.idxmin()!r}: {why}; read macro-F1.")
     for split in counts.columns.drop("train"):
         both = counts.loc[counts[["train", split]].sum(axis=1) > 0, ["train", split]]
         if len(both) > 1 and both[split].sum() and chi2_contingency(both).pvalue < .001:
@@ -688,7 +690,7 @@ def _leak_findings(rows: pd.DataFrame, near, writing: bool):
         torn = rows[rows.groupby("key")["label"].transform("nunique") > 1]
         yield ("conflicting labels", "all", torn,
                f"{len(torn)} rows are copies of {torn['key'].nunique()} text(s) that carry "
-               " different labels: of each, at most one is right.")
+               "different labels: of each, at most one is right.")
     groups = duplicate_groups(rows["text"], near)
     for split in ("test", "validation"):
         part = rows["split"] == split
