@@ -236,14 +236,33 @@ def _kind(config) -> str:
     writes = config.model_type in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
     return "decoder" if writes and config.model_type not in MODEL_FOR_MASKED_LM_MAPPING_NAMES else "encoder"
 
-def _licence(name: str, where: dict) -> str:
-    "The licence that the course's pins or the model's card name."
-    from huggingface_hub import metadata_load, try_to_load_from_cache
-    if name in MODELS: return MODELS[name].licence
-    card = (Path(name)/"README.md" if Path(name).is_dir()
-            else try_to_load_from_cache(name, "README.md", revision=where.get("revision")))
-    there = isinstance(card, (str, Path)) and Path(card).is_file()
-    return ((metadata_load(card) or {}).get("license") if there else None) or "not stated here"
+# %% ../nbs/1_foundations/02_base_model.ipynb #e0fc791f
+def _config_and_licence(name: str) -> tuple:
+    "The model's config, and the licence that our pins or its card name; leaves nothing in the Hub cache."
+    import tempfile
+    from huggingface_hub import constants, hf_hub_download, metadata_load, try_to_load_from_cache
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, RemoteEntryNotFoundError
+    from transformers import AutoConfig
+    where = resolve_model(name)
+    source, revision = where["pretrained_model_name_or_path"], where.get("revision")
+    licence = MODELS[name].licence if name in MODELS else None
+    with tempfile.TemporaryDirectory(prefix="ft_course-") as folder:
+        def fetch(file): return hf_hub_download(source, file, revision=revision, local_dir=folder)
+        if Path(source).is_dir(): card = Path(source)/"README.md"
+        elif "local_files_only" in where:
+            card = try_to_load_from_cache(source, "README.md", revision=revision)
+            if card is None: licence = licence or "card not downloaded"
+        else:
+            try:
+                where = {"pretrained_model_name_or_path": str(Path(fetch("config.json")).parent)}
+                try: card = fetch("README.md")
+                except RemoteEntryNotFoundError: card = None
+            except (EntryNotFoundError, HfHubHTTPError) as err:
+                raise CourseError(f"{constants.ENDPOINT} gives no config of {source!r}: look whether the name "
+                                  "is right, and whether one has to log in first (`hf auth login`).") from err
+        if not licence and isinstance(card, (str, Path)) and Path(card).is_file():
+            licence = (metadata_load(card) or {}).get("license")
+        return AutoConfig.from_pretrained(**where), licence or "not stated here"
 
 # %% ../nbs/1_foundations/02_base_model.ipynb #d1e0c8f4
 def footprint(
@@ -255,9 +274,8 @@ def footprint(
     `vocabulary`, `context` (tokens; None: no limit), `licence`; `load_mb` (fp32) and `train_mb` (fp32 with
     AdamW, before activations) in millions of bytes. Raises as `resolve_model` and `load_classifier` do."""
     import torch
-    from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForSeq2SeqLM
-    where = resolve_model(name)
-    config = AutoConfig.from_pretrained(**where)
+    from transformers import AutoModel, AutoModelForCausalLM, AutoModelForSeq2SeqLM
+    config, licence = _config_and_licence(str(name))
     if layers is not None: _keep_layers(config, layers, name)
     kind = _kind(config)
     loader = {"encoder": AutoModel, "decoder": AutoModelForCausalLM,
@@ -268,7 +286,7 @@ def footprint(
             "word_embeddings": network.get_input_embeddings().weight.numel(),
             "layers": config.num_hidden_layers, "hidden_size": config.hidden_size,
             "vocabulary": config.vocab_size, "context": context_length(config),
-            "licence": _licence(str(name), where), "load_mb": 4*n/1e6, "train_mb": 16*n/1e6}
+            "licence": licence, "load_mb": 4*n/1e6, "train_mb": 16*n/1e6}
 
 # %% ../nbs/1_foundations/02_base_model.ipynb #e8624508
 def best_device() -> str:

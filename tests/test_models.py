@@ -1,4 +1,5 @@
 "Where models come from: the local Hub cache first, a quick honest failure without a network, proxies and mirrors respected."
+import hashlib
 import http.server
 import os
 import shutil
@@ -342,6 +343,61 @@ def test_footprint_of_a_hub_id_in_the_local_cache(tmp_path):
     env = {k: v for k, v in os.environ.items() if not k.startswith("HF_")} | {"HF_HOME": str(tmp_path/"hf"), "HF_ENDPOINT": "http://127.0.0.1:9"}
     run = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
     assert run.stdout.strip() == "mit decoder", run.stderr
+    (snapshot/"README.md").unlink()
+    assert subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True).stdout.strip() == "card not downloaded decoder"
+
+
+class Hub(Server):
+    "A loopback Hub with the repository `somebody/tiny`, whose files are those of a folder."
+    def __init__(self, folder):
+        super().__init__()
+        requests, commit, files = self.requests, "0"*40, {p.name: p.read_bytes() for p in Path(folder).iterdir()}
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def reply(self):
+                requests.append(f"{self.command} {self.path}")
+                repo, _, file = self.path.lstrip("/").partition("/resolve/main/")
+                body = files.get(file, b"") if repo == "somebody/tiny" else b""
+                if not body:
+                    self.send_response(404 if self.path != "/" else 200)
+                    self.send_header("X-Error-Code", "EntryNotFound" if repo == "somebody/tiny" else "RepoNotFound")
+                else: self.send_response(200)
+                self.send_header("X-Repo-Commit", commit)
+                self.send_header("ETag", f'"{hashlib.sha256(body).hexdigest()}"')
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                if self.command == "GET": self.wfile.write(body)
+            do_HEAD = do_GET = reply
+            def log_message(self, *args): pass
+        self.server.RequestHandlerClass = Handler
+
+
+def with_hub(code, tmp_path, hub):
+    "What `code` prints in a process whose Hub is `hub` and whose Hub cache is `tmp_path/hf`."
+    env = {k: v for k, v in os.environ.items() if not k.startswith("HF_")} | {"HF_HOME": str(tmp_path/"hf"), "HF_ENDPOINT": hub.url}
+    run = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=100)
+    assert not run.returncode, run.stderr
+    return run.stdout.strip()
+
+
+@pytest.mark.parametrize("card, licence", [("---\nlicense: mit\n---\n", "mit"), (None, "not stated here")])
+def test_footprint_of_a_hub_id_leaves_nothing_in_the_cache(tmp_path, card, licence):
+    from ft_course.models import load_causal, tiny
+    folder = Path(tiny("gpt2", tmp_path/"m"))
+    if card: (folder/"README.md").write_text(card, encoding="utf-8")
+    look = "from ft_course.models import footprint, load_causal, resolve_model; print(footprint('somebody/tiny')['licence'], 'local_files_only' in resolve_model('somebody/tiny'))"
+    with Hub(folder) as hub:
+        assert with_hub(look, tmp_path, hub) == f"{licence} False"
+        assert not any(".safetensors" in request for request in hub.requests) and not list((tmp_path/"hf").glob("hub/models--*"))
+        loaded = with_hub(look + "; print(load_causal('somebody/tiny').num_parameters())", tmp_path, hub)   # the weights can still be had
+        assert loaded.endswith(str(load_causal(folder).num_parameters()))
+
+
+def test_footprint_of_a_hub_id_that_is_not_there(tmp_path):
+    from ft_course.models import tiny
+    look = "from ft_course.core import CourseError\nfrom ft_course.models import footprint\ntry: footprint('somebody/else')\nexcept CourseError as err: print(err)"
+    with Hub(tiny("gpt2")) as hub: said = with_hub(look, tmp_path, hub)
+    assert "gives no config of 'somebody/else'" in said and "log in" in said and "\n" not in said
 
 
 def test_footprint_of_the_courses_models():
