@@ -84,7 +84,7 @@ CHOSEN = {
                 "fine-tuned": "rate 0.0001, head 10 times"},
     "headlines": {"majority": "most frequent", "TF-IDF": "C=100, weights=balanced",
                   "frozen encoder": "C=1, weights=balanced", "zero-shot prompt": "plain",
-                  "random weights": "rate 0.0005", "fine-tuned": "rate 0.0001, head 1 times"},
+                  "random weights": "rate 0.0002", "fine-tuned": "rate 0.0001, head 10 times"},
     "headline_writing": {"before": "as it is", "fine-tuned": "last 12 layers, rate 0.0002"},
 }
 
