@@ -145,7 +145,7 @@ class Interval:
     low: float
     high: float
     covers: str                # what was redrawn: "test items only", or "test items and seeds"
-    p_value: float = math.nan  # of a difference: two-sided, that there is none
+    p_value: float = math.nan  # two-sided p-value of a difference
     n_items: int = 0
     item_half: float = math.nan  # half the width it would have if only items were redrawn
     run_half: float = 0.         # and if only runs were; 0 with one run, which shows none
@@ -181,8 +181,8 @@ def _redrawn_scores(references, runs, metric, n_draws: int, seed: int) -> np.nda
         labels, codes = np.unique(np.concatenate([references, *runs]), return_inverse=True)
         true, *called = np.split(codes, len(runs) + 1)
         columns = [columns_of(true, c, len(labels)) for c in called]
-    return np.concatenate([np.stack([score_of(times @ c) for c in columns], axis=1)
-                           for times in map(_times_drawn, blocks)]).astype(float)
+    return np.concatenate([np.stack([score_of((times @ c).astype(float)) for c in columns], axis=1)
+                           for times in map(_times_drawn, blocks)])
 
 # %% ../nbs/1_foundations/04_evaluation.ipynb #891814ed
 def _as_runs(references, predictions) -> np.ndarray:
@@ -194,14 +194,6 @@ def _as_runs(references, predictions) -> np.ndarray:
                          f"{len(references)} references: an interval needs the same items on both sides")
     for run in runs: _pair(references, run)
     return runs
-
-def _run_deviations(scores, drawn, rng) -> np.ndarray:
-    "Draws of how far the mean over these runs may be off (Student's t), shape (n_draws,)."
-    n_draws, n_runs = drawn.shape
-    if n_runs < 2: return np.zeros(n_draws)
-    luck_of_items = np.var(drawn - drawn.mean(axis=1, keepdims=True), axis=0).sum() / (n_runs - 1)
-    spread = np.sqrt(max(0, np.var(scores, ddof=1) - luck_of_items))
-    return rng.standard_t(n_runs - 1, n_draws)*spread / np.sqrt(n_runs)
 
 def _middle(draws) -> np.ndarray: return np.quantile(draws, [.025, .975])
 
@@ -228,17 +220,23 @@ def interval(
     measured = np.array([score(references, run) for run in runs], float)
     drawn = _redrawn_scores(references, runs, metric, n_draws, seed)
     def mean(a): return a[..., :len(ours)].mean(-1) - (a[..., len(ours):].mean(-1) if len(others) else 0)
-    rng = np.random.default_rng([seed, 1])
-    k = len(ours)
-    by_item = mean(drawn)
-    by_run = (_run_deviations(measured[:k], drawn[:, :k], rng)
-              - _run_deviations(measured[k:], drawn[:, k:], rng))
+    by_item, by_run, rng = mean(drawn), np.zeros(n_draws), np.random.default_rng([seed, 1])
+    for sign, model in (1, slice(len(ours))), (-1, slice(len(ours), None)):
+        if len(measured[model]) > 1: by_run += sign*_run_deviations(measured[model], drawn[:, model], rng)
     draws = by_item + by_run
     low, high = _middle(draws)
     return Interval(float(mean(measured)), float(low), float(high),
                     "test items and seeds" if max(len(ours), len(others)) > 1 else "test items only",
                     _p_value(draws) if len(others) else math.nan, len(references),
                     float(np.ptp(_middle(by_item)) / 2), float(np.ptp(_middle(by_run)) / 2))
+
+# %% ../nbs/1_foundations/04_evaluation.ipynb #f673a93a
+def _run_deviations(scores, drawn, rng) -> np.ndarray:
+    "Draws of how far the mean over these runs may be off (Student's t), shape (n_draws,)."
+    n_draws, n_runs = drawn.shape
+    luck_of_items = np.var(drawn - drawn.mean(axis=1, keepdims=True), axis=0).sum() / (n_runs - 1)
+    spread = np.sqrt(max(0, np.var(scores, ddof=1) - luck_of_items))
+    return rng.standard_t(n_runs - 1, n_draws)*spread / np.sqrt(n_runs)
 
 # %% ../nbs/1_foundations/04_evaluation.ipynb #6d03792c
 def items_needed(
@@ -262,7 +260,7 @@ def more_items(
     lies within the margin, until the interval is narrower than the margin. Two digits; infinity where more runs
     are needed first."""
     z, size = NormalDist().inv_cdf, abs(difference.value)
-    half = size*z(.975) / (z(.975) + z(.8)) if size > margin else margin/2
+    half = size*z(.975) / (z(.975) + z(.8)) if size > margin + 1e-9 else margin/2
     left = half**2 - difference.run_half**2
     if left <= 0: return math.inf
     return float(f"{max(0., difference.n_items*(difference.item_half**2/left - 1)):.1e}")
@@ -665,7 +663,7 @@ METRICS["bleu"] = bleu
 
 # %% ../nbs/1_foundations/04_evaluation.ipynb #e56a0301
 def perplexity(
-    losses,   # cross-entropy (nats) of each token, or means over equally long texts
+    losses,   # cross-entropy (nats) of each token, or a mean per text: then texts count alike
 ) -> float:
     "exp of the mean loss: among how many equally likely tokens the model was choosing; 1 or more."
     losses = np.asarray(losses, float)

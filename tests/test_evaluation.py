@@ -15,7 +15,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, f1_score, precision_recall_fscore_support
 
 from ft_course.data import EXAMPLE_CSV, load_task
-from ft_course.evaluation import (EVALUATE_METRIC, Interval, _p_value, _redrawn, accuracy, answers_with_confidence, balanced_accuracy, bleu,
+from ft_course.evaluation import (EVALUATE_METRIC, Interval, _p_value, _redrawn, _redrawn_scores, accuracy, answers_with_confidence, balanced_accuracy, bleu,
                                   calibration_error, compare, confusion, exact_match, holm, interval, items_needed, macro_f1, more_items,
                                   per_class, perplexity, reliability, rouge_l, token_f1, verdict)
 
@@ -188,8 +188,17 @@ def test_any_function_is_a_metric(name, function):
     for against in (None, b):
         quick = interval(true, a, name, against, n_draws=200)
         general = interval(true, a, lambda r, p: function(r, p), against, n_draws=200)
-        np.testing.assert_allclose([quick.value, quick.low, quick.high, quick.item_half], [general.value, general.low, general.high, general.item_half], atol=2e-6)
+        np.testing.assert_allclose([quick.value, quick.low, quick.high, quick.item_half], [general.value, general.low, general.high, general.item_half], rtol=1e-12)
     assert interval(true, b, lambda r, p: float(np.mean(r == "c")), n_draws=100).value == pytest.approx(np.mean(true == "c"))
+
+
+def test_redrawn_scores_tie_with_the_truth():
+    "17 right answers in 20 are .85 and nothing beside it, so a true accuracy of .85 at an interval's end lies in it."
+    ones, exact = np.ones(20, int), np.arange(21)/20
+    assert np.isin(_redrawn_scores(ones, [np.arange(20) < 17], "accuracy", 500, 0), exact).all()
+    runs = [np.roll(np.arange(30) < 25, k).astype(int) for k in (0, 7, 11)]
+    same = interval(np.ones(30, int), runs, "accuracy", against=runs[::-1], n_draws=200)
+    assert abs(same.value) < 1e-12 and same.item_half < 1e-12
 
 
 def test_texts_and_scores_are_redrawn_too():
