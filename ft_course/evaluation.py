@@ -275,8 +275,8 @@ def verdict(
     if difference.excludes_zero() if p_value is None else p_value <= .05:
         return "better" if difference.value > 0 else "worse"
     if -margin < difference.low and difference.high < margin: return "the same within the margin"
-    if not advise: return "cannot tell"
-    more = more_items(difference, margin)
+    more = more_items(difference, margin) if advise else 0.
+    if not more: return "cannot tell"   # nothing to advise, too, where only the correction for many rows stands in the way
     return "cannot tell: more runs first" if math.isinf(more) else f"cannot tell: about {more:,.0f} more items"
 
 # %% ../nbs/1_foundations/04_evaluation.ipynb #71db3ba5
