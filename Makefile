@@ -22,6 +22,7 @@ $(VENV)/.course: settings.ini setup.py pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "The course needs Python 3.11 or newer and this is " + sys.version.split()[0] + ": make lab PYTHON=python3.12, say")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(if $(TORCH_INDEX_URL),$(PIP) install --index-url $(TORCH_INDEX_URL) $(TORCH))
+	@rm -rf *.egg-info   # an older version's would be found before the new one's
 	$(PIP) install -c constraints.txt -e ".[course]"
 	@touch $@
 
