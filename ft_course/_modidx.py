@@ -31,6 +31,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'ft_course.callbacks.Checkpoint.save': ( 'library/callbacks.html#checkpoint.save',
                                                                               'ft_course/callbacks.py'),
                                      'ft_course.callbacks.KeepLastGood': ('library/callbacks.html#keeplastgood', 'ft_course/callbacks.py'),
+                                     'ft_course.callbacks.KeepLastGood.__post_init__': ( 'library/callbacks.html#keeplastgood.__post_init__',
+                                                                                         'ft_course/callbacks.py'),
                                      'ft_course.callbacks.KeepLastGood._copy': ( 'library/callbacks.html#keeplastgood._copy',
                                                                                  'ft_course/callbacks.py'),
                                      'ft_course.callbacks.KeepLastGood.load_state_dict': ( 'library/callbacks.html#keeplastgood.load_state_dict',

@@ -62,8 +62,12 @@ def atomic_path(
         yield tmp
         if path.is_dir():
             old = tmp.with_suffix(".old.tmp")
-            os.replace(path, old)
-            os.replace(tmp, path)
+            try:
+                os.replace(path, old)
+                os.replace(tmp, path)
+            except BaseException:   # between the two there would be neither the old nor the new
+                if old.exists() and not path.exists(): os.replace(old, path)
+                raise
             shutil.rmtree(old, ignore_errors=True)
         else: os.replace(tmp, path)
     except Exception as err:

@@ -544,6 +544,7 @@ def _check_labels(rows: pd.DataFrame, where: str, label: str, dealt: list):
                              f"({len(unseen)} row(s), the first is {unseen['id'].iloc[0]}), which no training "
                              "row has; add training rows with it or drop these")
 
+# %% ../nbs/1_foundations/03_dataset.ipynb #3ede04cf
 def _deal(rows: pd.DataFrame, dealt: list, metric: str, near, seed: int, where: str) -> pd.DataFrame:
     "Training rows dealt into train and what is missing."
     groups = duplicate_groups(rows["text"], near)
@@ -559,6 +560,7 @@ def _deal(rows: pd.DataFrame, dealt: list, metric: str, near, seed: int, where: 
                              f"of near duplicates are too few for {len(parts)} splits; add rows")
     return pd.concat([rows.iloc[members].assign(split=part) for part, members in parts.items()])
 
+# %% ../nbs/1_foundations/03_dataset.ipynb #ba1b293d
 SPLITS = {"train": "train", "validation": "validation", "valid": "validation", "val": "validation",
           "dev": "validation", "test": "test"}
 
@@ -679,6 +681,7 @@ def _label_findings(rows: pd.DataFrame):
                    f"The labels {', '.join(map(repr, same.index))} differ in capitals or spaces only: "
                    "make them one.")
 
+# %% ../nbs/1_foundations/03_dataset.ipynb #c41fc9b9
 def _leak_findings(rows: pd.DataFrame, near, writing: bool):
     "What stands twice, within and across splits: (check, split, rows concerned, sentence)."
     same = ["key", "label"] if writing else ["key"]
@@ -703,6 +706,7 @@ def _leak_findings(rows: pd.DataFrame, near, writing: bool):
             yield ("near leak", f"{split} and {other}", rows[close],
                    f"{close.sum()} {share} have a near duplicate in {other}: there a score is memory in part.")
 
+# %% ../nbs/1_foundations/03_dataset.ipynb #c553367a
 def _text_findings(rows: pd.DataFrame, writing: bool):
     "What is odd about the texts: (check, split, rows concerned, sentence)."
     empty = rows[rows["text"].str.strip() == ""]
@@ -739,6 +743,7 @@ def _text_findings(rows: pd.DataFrame, writing: bool):
                    f"and {first['purity']:.0%} of the rows with it have that label: "
                    "will it be there when the model is used?")
 
+# %% ../nbs/1_foundations/03_dataset.ipynb #3805b628
 def audit(
     task: Task,
     near: float | None = .5,  # Jaccard similarity of near duplicates; None: exact copies only

@@ -27,3 +27,19 @@ def test_a_folder_is_replaced_whole(tmp_path):
 
 def test_a_claim_that_fails_says_which():
     with pytest.raises(AssertionError, match="gains 3 points"): claim(False, "It gains {n} points.", n=3)
+
+
+def test_an_interrupt_between_two_renames_keeps_the_old_folder(tmp_path, monkeypatch):
+    import os
+    (tmp_path/"model").mkdir()
+    (tmp_path/"model"/"old").write_text("old")
+    renamed, rename = [], os.replace
+    def interrupted(a, b):
+        renamed.append(a)
+        if len(renamed) == 2: raise KeyboardInterrupt
+        rename(a, b)
+    monkeypatch.setattr(os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt), atomic_path(tmp_path/"model") as tmp:
+        tmp.mkdir()
+        (tmp/"new").write_text("new")
+    assert [p.name for p in tmp_path.iterdir()] == ["model"] and (tmp_path/"model"/"old").read_text() == "old"
