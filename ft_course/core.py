@@ -113,9 +113,11 @@ def progress(
     total=None,      # how many items, when `len(items)` cannot say
     unit: str = "it",
 ):
-    "`items`, with a progress bar that appears after two seconds and goes away at the end (tqdm)."
+    """`items`, with a progress bar that appears after two seconds and goes away at the end (tqdm);
+    without one in a background thread, which has no place of its own to show it."""
     from tqdm.auto import tqdm
-    return tqdm(items, desc=desc, total=total, unit=unit, delay=2, leave=False, mininterval=.5)
+    return tqdm(items, desc=desc, total=total, unit=unit, delay=2, leave=False, mininterval=.5,
+                disable=threading.current_thread() is not threading.main_thread())
 
 # %% ../nbs/library/core.ipynb #e91bba1b
 class Meter:

@@ -258,6 +258,16 @@ class Task:
         "The labels of the training rows, sorted."
         return sorted(set(self.data["train"][self.label]))
 
+    def take(self, **rows: int) -> "Task":
+        "The task with only the first rows of the named splits, as in `task.take(train=200)`."
+        from datasets import DatasetDict
+        for name in rows:
+            if name not in self.data:
+                raise ValueError(f"take({name}={rows[name]}): the task {self.name!r} has no split {name!r}"
+                                 f"{nearest(name, self.data)}; it has {', '.join(self.data)}")
+        return replace(self, data=DatasetDict({name: split.take(min(rows.get(name, len(split)), len(split)))
+                                               for name, split in self.data.items()}))
+
     def __repr__(self):
         gone = "" if self.dropped is None or self.dropped.empty else f", left out: {_account(self.dropped)}"
         return (f"Task({self.name!r}, {', '.join(f'{k} {len(v):,}' for k, v in self.data.items())}, "

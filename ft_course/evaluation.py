@@ -318,7 +318,9 @@ def used_code(
     estimator,
 ) -> dict:  # "module.name" -> syntax tree
     "The course's functions and classes behind an estimator and its parameters, and those they use in turn."
-    things = [t for v in [estimator, *estimator.get_params(deep=True).values()] for t in (v, type(v))]
+    values = [estimator, *estimator.get_params(deep=True).values()]
+    values += [v for several in values if isinstance(several, (tuple, list)) for v in several]
+    things = [t for v in values for t in (v, type(v))]
     todo = [(t.__module__.removeprefix("ft_course."), t.__name__) for t in things
             if str(getattr(t, "__module__", "")).startswith("ft_course.") and hasattr(t, "__name__")]
     found, modules = {}, {}
@@ -338,12 +340,13 @@ def fingerprint(
     estimator,  # unfitted
     task,       # a `Task`
     seed: int,
+    validation: bool = False,  # does `fit` see the task's validation rows?
 ) -> str:
     "A digest of what a run's outcome should depend on: settings, seed, texts and labels, and the code used."
     params = sorted(estimator.get_params(deep=True).items(), key=lambda item: item[0])
     settings = re.sub(r" at 0x[0-9a-f]+", "", repr(params))  # a function's address is no setting
     parts = [settings, seed, task.name, task.metric, task.split("train"), task.split("test"),
-             sorted(used_code(estimator).items())]
+             sorted(used_code(estimator).items()), *([task.split("validation")] if validation else [])]
     return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:16]
 
 # %% ../nbs/1_foundations/04_evaluation.ipynb #64108e54
@@ -389,20 +392,24 @@ def run_once(
     estimator, # a classifier with `fit(texts, labels)`, or a generator with `fit(prompts, answers)` and `score`
     task,        # a `Task`
     seed: int = 0,
+    validation: bool = False,  # hand the task's validation rows to `fit`?
 ) -> dict:
     """Fits a clone on the training rows, answers the test rows, and returns the record:
-    `predictions` with their `confidence` or per-item `scores`, cost, fingerprint, provenance."""
+    `predictions` with their `confidence` or per-item `scores`, cost, fingerprint, provenance,
+    and of a fine-tuned model the `losses` of the steps and the `epochs` with their scores."""
     from sklearn.base import clone
     run = clone(estimator)
     if "random_state" in run.get_params(): run.set_params(random_state=seed)
-    record = {"task": task.name, "row": name, "seed": seed, "fingerprint": fingerprint(estimator, task, seed),
+    record = {"task": task.name, "row": name, "seed": seed, "fingerprint": fingerprint(estimator, task, seed, validation),
               "estimator": " ".join(repr(estimator).split()), "metric": task.metric} | provenance()
-    with Meter() as fitting: run.fit(*task.split("train"))
+    with Meter() as fitting: run.fit(*task.split("train"), **({"validation": task.split("validation")} if validation else {}))
     with Meter() as answering: answers = _answers(run, *task.split("test"))
     record |= {"fit_seconds": round(fitting.seconds, 1), "answer_seconds": round(answering.seconds, 1),
                "peak_mb": round(max(fitting.peak_mb, answering.peak_mb)),
                "ids": list(task.data["test"]["id"])} | answers
-    if hasattr(run, "history_"): record["losses"] = [round(step["loss"], 4) for step in run.history_["steps"]]
+    if hasattr(run, "history_"):
+        record["losses"] = [round(step["loss"], 4) for step in run.history_["steps"]]
+        record["epochs"] = [{k: round(float(v), 4) for k, v in epoch.items()} for epoch in run.history_["epochs"]]
     return record
 
 # %% ../nbs/1_foundations/04_evaluation.ipynb #70d35e9b
@@ -546,6 +553,7 @@ def compare(
     seeds=(0,),            # one run each, for estimators that have a `random_state`
     store=None,            # a folder for the records; runs found there are not repeated
     run: bool = True,      # False: show only what is stored, stale rows too
+    validation: bool = False,  # hand the task's validation rows to `fit`, as early stopping wants?
 ) -> Comparison:
     """Every estimator on the task's test items, one run a seed.
     Raises `ValueError` if `run=False` and nothing is stored."""
@@ -555,9 +563,9 @@ def compare(
     for name, estimator, seed, file in bar:
         if run: bar.set_description(f"{task.name}: {name}")
         record = _stored(file)
-        fresh = record is not None and record["fingerprint"] == fingerprint(estimator, task, seed)
+        fresh = record is not None and record["fingerprint"] == fingerprint(estimator, task, seed, validation)
         if run and not fresh:
-            record, fresh = run_once(name, estimator, task, seed), True
+            record, fresh = run_once(name, estimator, task, seed, validation), True
             _store(record, file)
         if record is not None: records.setdefault(name, []).append(record)
         if record is not None and not fresh: stale[name] = True
