@@ -83,7 +83,9 @@ def check_kappa(my_kappa: callable):
 # %% ../../nbs/checks/03.ipynb #3bd4f961
 def _rows_said(got, when: str) -> list[int]:
     "The row numbers, sorted. Raises `Wrong` when they are none."
-    try: rows = sorted(int(r) for r in got)
+    try:
+        if any(isinstance(r, (bool, np.bool_)) for r in got): raise Wrong(f"{when} has to give the numbers of the rows, not True and False.")
+        rows = sorted(int(r) for r in got)
     except (TypeError, ValueError) as err: raise Wrong(f"{when} has to give row numbers, such as [2, 4].") from err
     return rows
 
@@ -179,11 +181,11 @@ def check_leak(closest: callable):
     cases.append((draw(25), draw(12), ""))
     for train, test, why in cases:
         got, when, wanted = call(closest, train, test), called(closest, train, test), _closest(train, test)
-        try: got = [(int(row), float(likeness)) for row, likeness in got]
+        try: got = [(None if row is None else int(row), float(likeness)) for row, likeness in got]
         except (TypeError, ValueError) as err:
             raise Wrong(f"{when} has to give a pair (row of the training text, similarity) for each test text.") from err
         if len(got) != len(test): raise Wrong(f"{when} gives {len(got)} pairs for {len(test)} test texts; it has to be one for each.")
         for text, (row, likeness), (right_row, right) in zip(test, got, wanted):
-            if abs(likeness - right) > 1e-6 or row != right_row:
+            if abs(likeness - right) > 1e-6 or (right and row != right_row):   # where nothing is alike, any row will do
                 raise Wrong(f"For the test text {text!r} {when} says row {row} with {likeness:.3g}; it should be row {right_row} "
                             f"({train[right_row]!r}) with {right:.3g}. {why}".strip())

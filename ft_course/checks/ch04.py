@@ -140,12 +140,39 @@ def check_costs(gain: callable):
         expect_call(gain, references, predictions, costs, wanted=-float(np.mean(paid)))
 
 # %% ../../nbs/checks/04.ipynb #9cb8efda
+def _textbook(k: int, n: int) -> tuple[float, float]:
+    "The score give or take 1.96 standard errors."
+    half = 1.96*math.sqrt(k/n*(1 - k/n)/n)
+    return k/n - half, k/n + half
+
+def _wilson(k: int, n: int) -> tuple[float, float]:
+    "Wilson's interval (Wilson 1927)."
+    middle, half = k + 1.92, 1.96*math.sqrt(k*(n - k)/n + .96)
+    return (middle - half)/(n + 3.84), (middle + half)/(n + 3.84)
+
+def _draw_coverage(holds_truth):
+    "Coverage of two intervals over the number of items, for a truth of 0.98."
+    from matplotlib.figure import Figure
+    figure = Figure(figsize=(5.6, 2.6), layout="constrained", dpi=110)
+    ax, sizes = figure.subplots(), (5, 10, 20, 40, 80, 160, 320)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.axhline(95, color="0.6", lw=1)
+    for interval_of, name, color, y in ((_textbook, "textbook", "#D55E00", -12), (_wilson, "Wilson", "#0072B2", -12)):
+        line = [100*holds_truth(interval_of, n, .98) for n in sizes]
+        ax.plot(sizes, line, "o-", color=color, ms=4)
+        ax.annotate(name, (sizes[1], line[1]), (0, y), textcoords="offset points", color=color, fontsize=9, ha="center", va="top")
+    ax.set(xscale="log", ylim=(0, 104), xlabel="test items, of which the model gets 98 in 100 right", ylabel="intervals that hold\nthe truth (%)")
+    ax.set_xticks(sizes, sizes)
+    ax.minorticks_off()
+    return figure
+
+# %% ../../nbs/checks/04.ipynb #6caf33bf
 def _holds_truth(interval_of, n: int, truth: float) -> float:
     "Probability, over the binomial distribution, that the interval holds `truth`."
     inside = [k for k in range(n + 1) if interval_of(k, n)[0] <= truth <= interval_of(k, n)[1]]
     return sum(math.comb(n, k) * truth**k * (1 - truth)**(n - k) for k in inside)
 
-@exercise("04.coverage", "stretch", uses="import math\nimport numpy as np\nfrom scipy import stats", hints=[
+@exercise("04.coverage", "stretch", uses="import math\nimport numpy as np\nfrom scipy import stats", draw=_draw_coverage, hints=[
     "Only `n + 1` outcomes are possible: none right, one right, up to all. Go through them.",
     "For each: does its interval hold the truth? If so, its probability goes into the sum: "
     "the number of ways to choose `k` of `n`, times `truth` to the `k`, times the rest to the `n - k`.",
@@ -155,9 +182,7 @@ def check_coverage(holds_truth: callable):
     "The exact probability that an interval holds the truth."
     def everything(k, n): return 0., 1.
     def point(k, n): return k/n, k/n
-    def textbook(k, n):
-        half = 1.96*math.sqrt(k/n*(1 - k/n)/n)
-        return k/n - half, k/n + half
+    def textbook(k, n): return _textbook(k, n)
     def wide(k, n): return max(0, k/n - .2), min(1, k/n + .2)
     for interval_of, n, truth, why in (
             (everything, 2, .5, "This interval goes from 0 to 1 and always holds it; of two items none is right with probability 1/4, "
