@@ -162,8 +162,8 @@ def cut_networks() -> dict:
             for row, suffix in (("fine-tuned", ""), ("random weights", ", random")) for k in (1, 2, 3)}
 
 # %% ../nbs/library/results.ipynb #84df07b8
-KNOBS = {"learning_rate": (1e-6, 1e-5, 3e-4, 1e-3, 3e-3), "per_device_train_batch_size": (8, 16, 64, 128),
-         "num_train_epochs": (1, 4), "weight_decay": (0., 1.), "warmup_steps": (0., .5), "dropout": (0., .5)}
+KNOBS = {"learning_rate": (1e-6, 1e-5, 3e-4, 1e-3, 3e-3), "per_device_train_batch_size": (8, 16, 128),
+         "num_train_epochs": (1, 4), "weight_decay": (1.,), "warmup_steps": (0.,), "dropout": (0., .5)}
 
 def turned(name: str, value) -> FineTunedClassifier:
     "The default run with one hyperparameter at another value."
@@ -201,8 +201,7 @@ def remedies() -> dict:   # row -> unfitted estimator
         return FineTunedClassifier("minilm", method, replace(FEW, **hparams), callbacks=callbacks)
     return {"as it is": with_(), "early stopping": with_(callbacks=(EarlyStopping(2),)),
             "head only": with_(HeadOnly()), "last 2 layers": with_(LastLayers(2)),
-            "dropout 0.3": with_(callbacks=(DropoutRate(.3),)), "dropout 0.5": with_(callbacks=(DropoutRate(.5),)),
-            "weight decay 1": with_(weight_decay=1.), "smaller rate": with_(learning_rate=3e-5)}
+            "dropout 0.3": with_(callbacks=(DropoutRate(.3),)), "weight decay 1": with_(weight_decay=1.)}
 
 def overfitting_parts() -> list[dict]:
     "What `compare` is called with: 200 rows for all remedies, then more rows."
@@ -213,7 +212,7 @@ def overfitting_parts() -> list[dict]:
             *({"estimators": {f"{n} rows": remedies()["as it is"]}, "task": few.take(train=n), **common} for n in (400, 800))]
 
 # %% ../nbs/library/results.ipynb #6e2bfcad
-N_TRIALS, SEARCH_SEEDS = 12, (1, 2, 3)
+N_TRIALS, SEARCH_SEEDS = 10, (1, 2, 3)
 
 def search_task() -> Task:
     "1,000 training tweets, 500 validation tweets to choose by, 1,000 test tweets."
