@@ -1,0 +1,23 @@
+"Solutions by someone who saw the exercises' texts and not their checks: twelve wrong ones are rejected, twelve right ones accepted."
+import pytest
+from blind_solutions import RIGHT, WRONG
+
+from ft_course.exercises import attempt
+
+NUMBERED = lambda pairs: [pytest.param(*pair, id=f"{i:02d}-{pair[0]}") for i, pair in enumerate(pairs)]
+
+
+def test_there_are_twelve_of_each_from_every_chapter():
+    for pairs in (RIGHT, WRONG): assert len(pairs) == 12 and {name[:2] for name, _ in pairs} == {f"{n:02d}" for n in range(1, 8)}
+
+
+@pytest.mark.parametrize("name, source", NUMBERED(WRONG))
+def test_a_wrong_one_is_rejected_with_a_reason(name, source):
+    outcome = attempt(name, source)
+    assert outcome.state == "wrong" and len(outcome.message) > 20
+
+
+@pytest.mark.parametrize("name, source", NUMBERED(RIGHT))
+def test_a_right_one_is_accepted(name, source):
+    outcome = attempt(name, source)
+    assert outcome.state == "solved", outcome.message
