@@ -35,7 +35,8 @@ def check_steps(n_steps: callable):
         (33, 32, 8, 4, "Fewer batches than a step holds are still a step."),
         (100, 10, 1, 0, "No epochs, no steps."),
     ]:
-        settings = HParams(num_train_epochs=epochs, per_device_train_batch_size=size, gradient_accumulation_steps=k)
+        settings = HParams(num_train_epochs=epochs, per_device_train_batch_size=size,
+                           gradient_accumulation_steps=k)
         plan = step_plan([5]*rows, settings)
         expect_call(n_steps, rows, size, k, epochs, wanted=len(plan), why=why)
 
