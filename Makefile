@@ -49,6 +49,7 @@ results: $(VENV)/.course
 
 export: $(VENV)/.dev
 	$(BIN)/nbdev-export
+	$(BIN)/python -c "from ft_course.notebooks import main; main(['solutions'])"
 
 readme: $(VENV)/.dev
 	$(BIN)/python -c "from ft_course.notebooks import main; main(['readme'])"

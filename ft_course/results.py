@@ -163,7 +163,7 @@ def cut_networks() -> dict:
 
 # %% ../nbs/library/results.ipynb #84df07b8
 KNOBS = {"learning_rate": (1e-6, 1e-5, 3e-4, 1e-3, 3e-3), "per_device_train_batch_size": (8, 16, 64, 128),
-         "num_train_epochs": (1, 4, 8), "weight_decay": (0., 1., 30.), "warmup_steps": (0., .5), "dropout": (0., .3, .5)}
+         "num_train_epochs": (1, 4), "weight_decay": (0., 1.), "warmup_steps": (0., .5), "dropout": (0., .5)}
 
 def turned(name: str, value) -> FineTunedClassifier:
     "The default run with one hyperparameter at another value."

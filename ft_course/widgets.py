@@ -9,8 +9,8 @@ __all__ = ['INK', 'BLUE', 'RED', 'GREEN', 'ORANGE', 'WRAP', 'CONTROLS', 'STANDAR
            'label']
 
 # %% ../nbs/library/widgets.ipynb #71519f82
-import contextlib, csv, html, io, json, math, threading, time
-from dataclasses import asdict, dataclass, field, fields, replace
+import contextlib, csv, html, io, json, math, re, threading, time
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import ipywidgets as ipw
@@ -26,7 +26,7 @@ def axes(
     width: float,   # inches
     height: float,
     n: int = 1,     # how many, side by side
-):                  # figure and a list of n axes
+):                  # the figure and a list of n axes
     "Empty axes whose ink takes the page's text colour in `inline_svg`."
     from matplotlib.figure import Figure
     figure = Figure(figsize=(width, height), layout="constrained")
@@ -47,7 +47,7 @@ def inline_svg(
     drawn = io.StringIO()
     figure.savefig(drawn, format="svg", transparent=True, metadata={"Date": None})
     svg = drawn.getvalue()
-    svg = svg[svg.index("<svg"):].replace(INK, "currentColor")
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg"):].replace(INK, "currentColor"), flags=re.S)
     return svg.replace("<svg", f'<svg role="img" aria-label="{html.escape(alt)}" style="max-width:100%;height:auto"', 1)
 
 # %% ../nbs/library/widgets.ipynb #06770e7c
@@ -55,7 +55,7 @@ _NAMES = """
 function name(root) {
   for (const handle of root.querySelectorAll('.noUi-handle')) {
     const box = handle.closest('.jupyter-widgets');
-    const label = box?.querySelector('.widget-label')?.textContent, value = box?.querySelector('.widget-readout')?.textContent;
+    const said = box?.querySelector('.widget-label'), label = said?.title || said?.textContent, value = box?.querySelector('.widget-readout')?.textContent;
     if (label && handle.getAttribute('aria-label') !== label) handle.setAttribute('aria-label', label);
     if (value && handle.getAttribute('aria-valuetext') !== value) handle.setAttribute('aria-valuetext', value);
   }
@@ -151,7 +151,8 @@ class GuessChoice(Guess):
         "Guess and result, in words."
         return self._show(str(value), str(value))
 
-WRAP = "<style>.ft-choices label {white-space: normal; height: auto; line-height: 1.4} .ft-choices .widget-radio-box {height: auto}</style>"
+WRAP = ("<style>.ft-choices label {display: flex; flex-direction: row-reverse; justify-content: flex-end; gap: .4em; align-items: baseline; white-space: normal; height: auto; line-height: 1.4} "
+        ".ft-choices label input {flex: none} .ft-choices .widget-radio-box {height: auto}</style>")
 
 # %% ../nbs/library/widgets.ipynb #77980f09
 class GuessNumber(Guess):
@@ -164,7 +165,7 @@ class GuessNumber(Guess):
                                          step=step or .1, readout_format=".2g", **wide)
         else:
             step = step or (high - low) / 100
-            kind, form = (ipw.IntSlider, "d") if float(step).is_integer() and isinstance(low, int) else (ipw.FloatSlider, ".6~g")
+            kind, form = (ipw.IntSlider, "d") if float(step).is_integer() and isinstance(low, int) else (ipw.FloatSlider, ".4g")
             control = kind(value=(low + high) // 2 if kind is ipw.IntSlider else (low + high) / 2, min=low, max=high,
                            step=int(step) if kind is ipw.IntSlider else step, readout_format=form, **wide)
         def put(value):
@@ -197,8 +198,9 @@ class GuessCurve(Guess):
     def __init__(self, name, question, x, low, high, xlabel="", ylabel=""):
         self.x, self.low, self.high, self.xlabel, self.ylabel = list(x), low, high, xlabel, ylabel
         sliders = [ipw.FloatSlider(value=(low + high) / 2, min=low, max=high, step=(high - low) / 50, orientation="vertical",
-                                   description=f"{v:g}", readout_format=".2f", layout={"height": "10em", "width": "3.6em"}) for v in self.x]
-        control = ipw.HBox(sliders, layout={"flex_flow": "row wrap"})
+                                   description=f"{v:g}", tooltip=f"{ylabel} at {xlabel} {v:g}".strip(),
+                                   readout_format=".2f", layout={"height": "13em", "width": "3.6em"}) for v in self.x]
+        control = ipw.HBox(sliders, layout={"flex_flow": "row wrap", "overflow": "visible", "min_height": "14em"})
         def put(values):
             values = [float(v) for v in values]
             if len(values) != len(sliders) or not all(low <= v <= high for v in values):
@@ -214,7 +216,7 @@ class GuessCurve(Guess):
 
     def _axes(self):
         figure, (ax,) = axes(5, 2.2)
-        ax.set(xlabel=self.xlabel, ylabel=self.ylabel)
+        ax.set(xlabel=self.xlabel, ylabel=self.ylabel, xticks=self.x)
         return figure, ax
 
     def _sketch(self):
@@ -378,7 +380,7 @@ def _slider(control: Control, value):
         options = sorted({*control.options, value}, key=lambda v: (isinstance(v, str), v if not isinstance(v, str) else 0)) if not any(isinstance(o, str) for o in control.options) else list(dict.fromkeys((*control.options, value)))
         return ipw.SelectionSlider(options=[(f"{v:,}" if isinstance(v, int) and not isinstance(v, bool) else f"{v:g}" if isinstance(v, float) else str(v), v) for v in options], value=value, **style)
     if control.kind == "log":
-        return ipw.FloatLogSlider(value=value, base=10, min=math.log10(min(control.low, value)), max=math.log10(max(control.high, value)), step=.125, readout_format=".2~g", **style)
+        return ipw.FloatLogSlider(value=value, base=10, min=math.log10(min(control.low, value)), max=math.log10(max(control.high, value)), step=.125, readout_format=".1e" if control.high < 1 else ".2g", **style)
     kind = ipw.IntSlider if control.kind == "int" else ipw.FloatSlider
     extra = {} if control.kind == "int" else {"step": .05, "readout_format": ".2f"}
     return kind(value=value, min=min(control.low, value), max=max(control.high, value), **extra, **style)
@@ -638,7 +640,8 @@ class Experiment(ipw.VBox):
             seconds = time.perf_counter() - start
             if expected and ended == "finished": self._factor = seconds / expected
             self.model = estimator.set_params(callbacks=())
-            self._say("Stopped. Scoring what it has learnt…" if ended != "finished" else "Scoring…")
+            done = f"{len(self._losses)} of {self._run.n_steps}"
+            self._say("Scoring…" if ended == "finished" else f"Ended after step {done} ({ended}); the model is kept. Scoring it…")
             record = self._record(estimator, task, settings, ended, seconds)
             self._draw(record["steps"], record["of"])
             self._say({"finished": f"Run {record['run']} finished after {seconds:.0f} s."}.get(
@@ -808,13 +811,13 @@ def curves(
 ) -> str:
     "Training and validation loss over the steps as SVG; beside them the old task's loss, where it is measured."
     import numpy as np
-    figure, several = axes(9 if old_task else 6.5, 2.5, 2 if old_task else 1)
-    ax = several[0]
+    figure, (ax,) = axes(6, 2.5)
+    old_figure, (old_ax,) = axes(4, 2.5)
     for r in pinned:
         at = [p["step"] for p in r["points"]]
         ax.plot(at, [p["validation_loss"] for p in r["points"]], color="#8a8a8a", lw=1)
         if at: ax.annotate(f"run {r['run']}", (at[-1], r["points"][-1]["validation_loss"]), (3, 0), textcoords="offset points", color=INK, fontsize=7, va="center")
-        if old_task and r["old"]: several[1].plot([e["step"] for e in r["old"]], [e["old_loss"] for e in r["old"]], "o-", color="#8a8a8a", lw=1, ms=3)
+        if r["old"]: old_ax.plot([e["step"] for e in r["old"]], [e["old_loss"] for e in r["old"]], "o-", color="#8a8a8a", lw=1, ms=3)
     steps = 1 + every*np.arange(len(losses))
     if len(losses):
         width = max(1, min(10, len(losses) // 4))
@@ -825,12 +828,14 @@ def curves(
         ax.plot([p["step"] for p in points], [p["validation_loss"] for p in points], "o-", color=RED, ms=3)
         ax.annotate("validation", (points[-1]["step"], points[-1]["validation_loss"]), (4, 8), textcoords="offset points", color=RED, fontsize=8, va="center")
     ax.set(xlabel="step", ylabel="loss (nats)", xlim=(0, 1.22*max(n_steps, 1)))
+    said = f"{len(losses)*every} of {n_steps} steps" + (f"; validation loss {points[-1]['validation_loss']:.3f}" if points else "")
+    pictures = [inline_svg(figure, said)]
     if old_task:
-        if old: several[1].plot([e["step"] for e in old], [e["old_loss"] for e in old], "o-", color=GREEN, ms=4)
-        several[1].set(xlabel="step", ylabel="old task's loss (nats)", xlim=(0, 1.05*max(n_steps, 1)))
-        several[1].set_ylim(bottom=0)
-    said = f"{len(losses)*every} of {n_steps} steps" + (f"; validation loss {points[-1]['validation_loss']:.3f}" if points else "") + (f"; old task's loss {old[-1]['old_loss']:.3f}" if old else "")
-    return inline_svg(figure, said)
+        if old: old_ax.plot([e["step"] for e in old], [e["old_loss"] for e in old], "o-", color=GREEN, ms=4)
+        old_ax.set(xlabel="step", ylabel="old task's loss (nats)", xlim=(0, 1.05*max(n_steps, 1)))
+        old_ax.set_ylim(bottom=0)
+        pictures.append(inline_svg(old_figure, f"old task's loss {old[-1]['old_loss']:.3f}" if old else "the old task's loss is not measured yet"))
+    return f"<div style='display:flex;flex-wrap:wrap'>{''.join(pictures)}</div>"
 
 # %% ../nbs/library/widgets.ipynb #a1c8763a
 STANDARD = ("learning_rate", "num_train_epochs", "per_device_train_batch_size")

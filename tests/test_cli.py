@@ -13,6 +13,7 @@ import pytest
 
 FT = str(Path(sys.executable).with_name("ft-course"))
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync".split()
 
 
 def ft(*args, **env):
@@ -74,8 +75,7 @@ def test_lab_opens_at_chapter_one(lab, tmp_path):
     address, token, course = lab
     elsewhere = []
     with sync_playwright() as p:
-        flags = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync".split()
-        browser = p.chromium.launch(executable_path=CHROMIUM, args=flags)
+        browser = p.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.on("request", lambda r: None if re.match(rf"{address}|ws://127\.0\.0\.1|data:|blob:", r.url) else elsewhere.append(r.url))
         page.goto(f"{address}/?token={token}")

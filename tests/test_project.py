@@ -12,8 +12,8 @@ import pytest
 import ft_course
 
 HEAVY = "torch transformers datasets peft evaluate sklearn pandas matplotlib ipywidgets nbdev".split()
-BY_HAND = {"__init__.py"}                                             # written by hand; everything else that ends in .py comes from a notebook
-DATA = {"assets.txt", "splits", "examples", "results", "evaluate_metric", "__pycache__"}   # not code, and the script that `evaluate` loads
+BY_HAND = {"__init__.py"}                                             # written by hand, also in `checks`; everything else that ends in .py comes from a notebook
+DATA = {"assets.txt", "splits", "examples", "results", "evaluate_metric", "quizzes", "checks", "__pycache__"}   # not code, and the script that `evaluate` loads
 
 
 def test_import_is_quick_and_light():
@@ -43,14 +43,16 @@ def test_constraints_pin_every_requirement(root):
 def test_package_is_what_the_notebooks_say(root, tmp_path):
     for name in ("nbs", "ft_course"): shutil.copytree(root/name, tmp_path/name, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints", "*.json" if name == "ft_course" else "__none__"))
     for name in ("pyproject.toml", "settings.ini"): shutil.copy(root/name, tmp_path/name)
-    for module in (tmp_path/"ft_course").glob("*.py"):
+    modules = lambda folder: [p for p in (*(folder/"ft_course").glob("*.py"), *(folder/"ft_course"/"checks").glob("*.py"))]
+    for module in modules(tmp_path):
         if module.name not in BY_HAND: module.unlink()
     (tmp_path/"ft_course"/"_modidx.py").write_text("d = {}\n")
     subprocess.run([sys.executable, "-c", "from nbdev.export import nb_export; from nbdev.doclinks import nbdev_export; nbdev_export()"], cwd=tmp_path, check=True, capture_output=True)
-    made, kept = ({p.name: p.read_text(encoding="utf-8") for p in (folder/"ft_course").glob("*.py") if p.name != "_modidx.py"} for folder in (tmp_path, root))
+    made, kept = ({p.relative_to(folder).as_posix(): p.read_text(encoding="utf-8") for p in modules(folder) if p.name != "_modidx.py"} for folder in (tmp_path, root))
     assert sorted(made) == sorted(kept)
     assert [name for name in made if made[name] != kept[name]] == []
     assert {p.name for p in (root/"ft_course").iterdir() if p.suffix != ".py"} <= DATA
+    assert {p.name for p in (root/"ft_course"/"checks").iterdir() if p.suffix != ".py"} <= {"solutions.json", "__pycache__"}
 
 
 def test_readme_is_the_index(root):

@@ -1,0 +1,149 @@
+"Every check of the course is proved, hints come one by one, solutions after an attempt, quizzes are whole."
+import ast
+import json
+import re
+
+import pytest
+
+from ft_course import exercises
+from ft_course.exercises import (BEGIN, END, accepts, attempt, check, evaluate_exercise, exercise, exercise_names, find_exercise, gather_solutions,
+                                 hint, quiz_names, quiz_question, rejects, solution, without_solution)
+from ft_course.learner import recall
+from conftest import ROOT
+
+CHAPTERS = ("01", "02", "03", "04", "05", "06", "07")
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch):
+    (tmp_path/".course.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+
+
+def double(name, level="core", **more):
+    exercise(name, level, ["first", "second", "third"], **more)(_double)
+
+def _double(twice: callable):
+    for x in (2, -1): exercises.expect_call(twice, x, wanted=2*x)
+
+
+@pytest.mark.parametrize("name", exercise_names())
+def test_the_solution_is_accepted(name):
+    accepts(name)
+
+
+@pytest.mark.parametrize("name", exercise_names())
+def test_an_unwritten_exercise_is_not_attempted(name):
+    "What the learner's copy starts with, with `...` in place of the solution, is neither wrong nor a crash."
+    chapter, found = name.split(".")[0], find_exercise(name)
+    notebook = next(p for p in (ROOT/"nbs").rglob(f"{chapter}_*.ipynb") if "checks" not in p.parts)
+    cells = ["".join(c["source"]) for c in json.loads(notebook.read_text(encoding="utf-8"))["cells"] if c["cell_type"] == "code"]
+    at = next(i for i, source in enumerate(cells) if source.startswith(f'check("{name}")'))
+    start = max((i for i in range(at) if cells[i].startswith("check(")), default=-1)
+    blank = "\n".join(without_solution(s) for s in cells[start + 1:at] if BEGIN in s)
+    assert attempt(name, blank).state == "not attempted" and evaluate_exercise(name, {}).state == "not attempted"
+    assert len(found.hints) == 3 and found.wants
+
+
+@pytest.mark.parametrize("name", exercise_names())
+def test_plausible_wrong_solutions_are_rejected(name):
+    "Two or more a check, written in `nbs/checks`; run again here."
+    chapter = name.split(".")[0]
+    cells = json.loads((ROOT/"nbs"/"checks"/f"{chapter}.ipynb").read_text(encoding="utf-8"))["cells"]
+    calls = [node for c in cells if c["cell_type"] == "code" for node in ast.walk(ast.parse("".join(c["source"])))
+             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "rejects" and node.args[0].value == name]
+    messages = [rejects(name, node.args[1].value) for node in calls]
+    assert len(messages) >= 2 and all(len(m) > 20 for m in messages)
+
+
+@pytest.mark.parametrize("name", exercise_names())
+def test_an_object_of_the_wrong_type_gets_a_sentence(name):
+    for value in (object(), [[]], "text", 3.5, lambda *a, **k: object(), lambda *a, **k: 1/0):
+        outcome = evaluate_exercise(name, {n: value for n in find_exercise(name).wants})
+        assert outcome.state in ("wrong", "not attempted") and outcome.message and "Traceback" not in outcome.message
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_a_chapter_has_three_exercises_and_three_questions(chapter):
+    levels = [find_exercise(n).level for n in exercise_names() if n.startswith(f"{chapter}.")]
+    assert len(levels) >= 3 and {"warm-up", "core", "stretch"} <= set(levels)
+    assert len([n for n in quiz_names() if n.startswith(f"{chapter}.")]) >= 3
+
+
+@pytest.mark.parametrize("name", quiz_names())
+def test_a_question_is_whole(name):
+    found = quiz_question(name)
+    assert len({c["text"] for c in found["choices"]}) == len(found["choices"]) and all(len(c["why"]) > 30 for c in found["choices"])
+
+
+def test_the_right_choice_stands_in_no_fixed_place():
+    places = [[bool(c.get("right")) for c in quiz_question(n)["choices"]].index(True) for n in quiz_names()]
+    assert max(map(places.count, set(places))) < .6*len(places)
+
+
+def test_answers_are_not_in_the_notebooks(root):
+    for path in (root/"nbs").rglob("*_*.ipynb"):
+        text = path.read_text(encoding="utf-8")
+        for name in quiz_names():
+            assert not any(json.dumps(c["why"], ensure_ascii=False)[1:-1] in text for c in quiz_question(name)["choices"]), (path.name, name)
+
+
+def test_the_gathered_solutions_are_those_of_the_chapters(root):
+    from ft_course.notebooks import solutions
+    assert (root/"ft_course"/"checks"/"solutions.json").read_text(encoding="utf-8") == solutions(root)
+
+
+def test_hints_one_by_one_and_the_solution_after_an_attempt(mine, monkeypatch):
+    double("00.twice")
+    monkeypatch.setattr(exercises, "_solutions", lambda: {"00.twice": "def twice(x): return 2*x"})
+    assert "after your first attempt" in solution("00.twice")
+    assert check("00.twice", {}).outcome.state == "not attempted" and "after your first attempt" in solution("00.twice")
+    assert [hint("00.twice").count("Hint") for _ in range(4)] == [1, 2, 3, 3]
+    box = check("00.twice", {"twice": lambda x: x*x})
+    assert "twice(-1)" not in repr(box) and "<lambda>(-1) is 1, and should be -2" in repr(box)
+    box.show.click()
+    assert "return 2*x" in box.more.value and recall("exercises", "00.twice") == {"attempts": 1, "hints": 3, "solution_seen": True}
+    assert "✓" in repr(check("00.twice", {"twice": lambda x: 2*x}))
+    assert recall("exercises", "00.twice")["solved"] is True
+    check("00.twice", {"twice": lambda x: 3*x})
+    assert recall("exercises", "00.twice")["solved"] is True, "once solved, solved"
+
+
+def test_objects_are_found_in_the_notebook(mine, monkeypatch):
+    import sys
+    double("00.twice")
+    monkeypatch.setattr(sys.modules["__main__"], "twice", lambda x: 2*x, raising=False)
+    assert check("00.twice").outcome.state == "solved"
+
+
+def test_the_check_gives_copies(mine):
+    exercise("00.sort", "core", ["a", "b", "c"])(_sorted_check)
+    assert evaluate_exercise("00.sort", {"ordered": lambda v: v.sort() or v}).state == "solved"
+
+def _sorted_check(ordered: callable):
+    given = [3, 1, 2]
+    exercises.expect_call(ordered, given, wanted=[1, 2, 3])
+    assert given == [3, 1, 2]
+
+
+def test_a_broken_progress_file_does_not_stop_a_check(mine):
+    from pathlib import Path
+    double("00.twice")
+    Path("progress.json").write_text("{")
+    with pytest.warns(UserWarning, match="cannot be read"): box = check("00.twice", {"twice": lambda x: 2*x})
+    assert "✓ Right." in repr(box) and "nothing is kept" in repr(box)
+
+
+def test_marks_are_taken_out_and_gathered():
+    cell = f"def f(x):\n    'doc'\n    {BEGIN}\n    return x\n    {END}\n\nother = 1"
+    assert without_solution(cell) == "def f(x):\n    'doc'\n    ...  # your code\n\nother = 1"
+    assert gather_solutions([cell, "f(1)", 'check("00.f")']) == {"00.f": "def f(x):\n    'doc'\n    return x\n\nother = 1"}
+    with pytest.raises(ValueError, match="no solution before it"): gather_solutions(['check("00.f")'])
+    with pytest.raises(ValueError, match="no check after it"): gather_solutions([cell])
+    with pytest.raises(ValueError, match="no ### END"): without_solution(BEGIN)
+
+
+def test_unknown_names_suggest(mine):
+    with pytest.raises(ValueError, match="there is no exercise"): check("06.nothing")
+    with pytest.raises(ValueError, match="there is no quiz question"): quiz_question("06.nothing")
+    with pytest.raises(ValueError, match="three"): exercise("00.x", "core", ["one"])

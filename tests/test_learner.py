@@ -1,0 +1,76 @@
+"The learner's file survives other notebooks, other versions and hand edits; pages count what is done."
+import json
+import subprocess
+import sys
+
+import pytest
+
+from ft_course import learner
+from ft_course.core import CourseError
+from ft_course.learner import chapter_page, contents, keep, learner_folder, progress_page, recall
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch):
+    "A learner's copy; the notebook stands in one of its folders."
+    (tmp_path/".course.json").write_text("{}")
+    (tmp_path/"1_foundations").mkdir()
+    monkeypatch.chdir(tmp_path/"1_foundations")
+    return tmp_path
+
+
+def test_entries_grow_and_shrink(mine):
+    assert learner_folder() == mine and recall("guesses") == {} and recall("guesses", "06.rate") == {}
+    keep("guesses", "06.rate", guess=1e-4)
+    assert keep("guesses", "06.rate", result=3e-5) == {"guess": 1e-4, "result": 3e-5}
+    keep("guesses", "06.rate", result=None)
+    assert json.loads((mine/"progress.json").read_text()) == {"format": 1, "guesses": {"06.rate": {"guess": 1e-4}}}
+    with pytest.raises(ValueError, match="no kind 'gueses'"): keep("gueses", "06.rate", guess=1)
+
+
+def test_outside_a_copy_nothing_is_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(learner, "_memory", {})
+    keep("quizzes", "06.batch", right=True)
+    assert recall("quizzes", "06.batch") == {"right": True} and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("content, said", [('{"format": 1, "guesses": {', "cannot be read"), ("[]", "format 'list'"), ('{"format": 2}', "format 2"), ('{"guesses": {}}', "format None")])
+def test_a_file_that_is_not_ours_to_read_is_left_alone(mine, content, said):
+    (mine/"progress.json").write_text(content)
+    with pytest.raises(CourseError, match=f"(?s)progress.json.*{said}.*nothing is kept"): keep("guesses", "06.rate", guess=1)
+    with pytest.warns(UserWarning, match=said): assert recall("guesses") == {}
+    assert (mine/"progress.json").read_text() == content
+
+
+def test_entries_edited_into_something_else_count_as_absent(mine):
+    (mine/"progress.json").write_text('{"format": 1, "guesses": {"06.rate": 3, "06.batch": {"guess": 8}}, "quizzes": "none"}')
+    assert recall("guesses") == {"06.batch": {"guess": 8}} and recall("quizzes") == {}
+    keep("quizzes", "06.batch", right=True)
+    assert recall("quizzes") == {"06.batch": {"right": True}}
+
+
+def test_two_notebooks_at_once_lose_nothing(mine):
+    code = "import sys; from ft_course.learner import keep\nfor i in range(25): keep('guesses', f'{sys.argv[1]}.{i}', guess=i)"
+    both = [subprocess.Popen([sys.executable, "-c", code, chapter], cwd=mine/"1_foundations") for chapter in ("06", "07")]
+    assert [p.wait(120) for p in both] == [0, 0]
+    assert len(recall("guesses")) == 50
+
+
+def test_a_full_disk_keeps_the_old_file(mine, monkeypatch):
+    keep("guesses", "06.rate", guess=1)
+    def full(*_, **__): raise OSError(28, "No space left on device")
+    monkeypatch.setattr(learner.Path, "write_text", full)
+    with pytest.raises(CourseError, match="the disk is full"): keep("guesses", "06.rate", guess=2)
+    assert recall("guesses", "06.rate") == {"guess": 1}
+
+
+def test_pages_count_what_is_done(mine):
+    known = contents()
+    chapter = next(iter(known))
+    quiz, exercise = known[chapter]["quizzes"][0], known[chapter]["exercises"][0]
+    keep("quizzes", quiz, right=True)
+    keep("exercises", exercise, attempts=2, solved=True, hints=1)
+    assert "right" in chapter_page(chapter) and "solved, 1 hint" in chapter_page(chapter)
+    assert f"1 of {len(known[chapter]['quizzes'])}" in progress_page() and f"1 of {len(known[chapter]['exercises'])}" in progress_page()
+    assert "<table>" in progress_page()._repr_html_()
