@@ -38,10 +38,11 @@ def optimism_of_choosing(
     n_draws: int = 4000,    # imagined validation sets
     seed: int = 0,
 ) -> float:
-    "By how much the winner's accuracy on the items of the choice exceeds its true one, on average, from 0 to 1."
+    """By how much the winner's accuracy on the items of the choice exceeds its true one, on average (0 to 1).
+    Raises `ValueError` without an item or a model."""
     if n_items < 1 or n_models < 1 or not 0 <= accuracy <= 1:
-        raise ValueError(f"n_items={n_items!r}, n_models={n_models!r}, accuracy={accuracy!r}: it needs at least one item "
-                         "and one model, and an accuracy from 0 to 1")
+        raise ValueError(f"n_items={n_items!r}, n_models={n_models!r}, accuracy={accuracy!r}: it needs at "
+                         "least one item and one model, and an accuracy from 0 to 1")
     right = np.random.default_rng(seed).binomial(n_items, accuracy, (n_draws, n_models))
     return float(right.max(axis=1).mean() / n_items - accuracy)
 
@@ -53,13 +54,13 @@ def chosen_and_fresh(
     n_draws: int = 1000,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """The winner's mean score on the items it was chosen on, and on those it was not chosen on, averaged over draws.
+    """The winner's mean score on the items it was chosen on, and on all others, averaged over draws.
     Raises `ValueError` when there are not enough items or models."""
     scores = np.asarray(scores, float)
     n_models = len(scores) if n_models is None else n_models
     if scores.ndim != 2 or not 1 <= n_items < scores.shape[1] or not 1 <= n_models <= len(scores):
-        raise ValueError(f"n_items={n_items!r} and n_models={n_models!r} of scores of shape {scores.shape}: the choice needs "
-                         "at least one item and one model, and has to leave an item over")
+        raise ValueError(f"n_items={n_items!r} and n_models={n_models!r} of scores of shape {scores.shape}: "
+                         "the choice needs at least one item and one model, and has to leave an item over")
     rng, pairs = np.random.default_rng(seed), []
     for _ in range(n_draws):
         models, items = rng.permutation(len(scores))[:n_models], rng.permutation(scores.shape[1])
