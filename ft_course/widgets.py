@@ -918,7 +918,7 @@ def _is_record(found) -> bool:
             and all_have(found["old"], "step", "old_loss"))
 
 def _run_files(folder: Path) -> list[Path]:
-    return sorted((p for p in folder.glob("*.json") if p.stem.isdigit()), key=lambda p: int(p.stem))
+    return sorted((p for p in folder.glob("*.json") if p.stem.isdecimal()), key=lambda p: int(p.stem))
 
 # %% ../nbs/library/widgets.ipynb #9efb19df
 class Runs:
@@ -1013,7 +1013,9 @@ def _export(records: list[dict], file) -> Path:
     file = Path(file or "runs.csv")
     if file.is_dir(): file = file/"runs.csv"
     if file.exists():
-        with open(file, encoding="utf-8", errors="replace") as there: begins = there.read(12)
+        try:
+            with open(file, encoding="utf-8", errors="replace") as there: begins = there.read(12)
+        except OSError as err: raise disk_error(err, file) from err
         if not begins.startswith("run,changed"):
             raise ValueError(f"{file} is there already and is no table of runs; give another name")
     with atomic_path(file) as tmp: _runs_frame(records).to_csv(tmp)
