@@ -472,11 +472,11 @@ def test_keys_typed_anywhere_and_after_the_end(mine):
 def test_two_notebooks_label_together(mine):
     texts, labels = ["1", "2", "3"], ["a", "b"]
     first, second = label(texts, labels, file="t.csv"), label(texts, labels, file="t.csv")
-    first.answer("a")
-    second.answer("b")                            # has not seen the other's answer to the same text
-    first.answer("a").answer("b")
-    third = label(texts, labels, file="t.csv")
-    assert third.table["label"].tolist() == ["a", "a", "b"], "nothing that one of them answered is lost"
+    first.answer("a").answer("a")
+    second.answer("b")                            # has seen neither answer
+    assert second.table["label"].tolist() == ["b", "a"], "the other's answers to other texts are not lost"
+    first.answer("b")
+    assert label(texts, labels, file="t.csv").table["label"].tolist() == ["a", "a", "b"], "to the same text, the last writer's"
 
 
 @pytest.mark.parametrize("content, said", [(b"\xff\xfe\x00", "cannot be read"), (b"number,text,label\n-1,2,a\n", "other texts"), (b"number,text,label\n0,1,zzz\n", "'zzz'"),
