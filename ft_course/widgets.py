@@ -829,6 +829,7 @@ class Watch(Callback):
 # %% ../nbs/library/widgets.ipynb #ce22e70d
 class Job:
     "A training run in a thread of its own; there `when_done(job)` is called at its end."
+    latest = None   # of all panels
     def __init__(
         self,
         estimator,
@@ -846,7 +847,9 @@ class Job:
     def start(self) -> bool:
         "Starts the run; False while another panel's is going on."
         if not _running.acquire(blocking=False): return False
-        try: self.thread.start()
+        try:
+            self.thread.start()
+            Job.latest = self
         except BaseException:
             if self.thread.ident is None: _running.release()   # it did not begin, so it will not release
             raise
@@ -861,7 +864,9 @@ class Job:
         except BaseException as err: self.failed = err   # also a SystemExit: the panel has to say that it ended
         self.watch.ended, self.seconds = True, time.perf_counter() - start
         try: self.when_done(self)
-        finally: _running.release()
+        finally:
+            if Job.latest is self: Job.latest = None   # it holds a model
+            _running.release()
 
     @property
     def alive(self) -> bool: return self.thread.is_alive()
@@ -1275,7 +1280,8 @@ class Experiment(_Shelf):
         self._say("Loading the model…")
         if not job.start():
             self._job, self._watch = before
-            return self._say("Another panel is training; two runs would fight for the cores. Stop it, or wait.")
+            return self._say("Another panel is training; two runs would fight for the cores. "
+                             "Wait, or press Stop, which ends that run.")
         if self.name:
             with contextlib.suppress(CourseError): keep("panels", self.name, settings=job.settings)
         if not wait: return self
@@ -1291,10 +1297,13 @@ class Experiment(_Shelf):
 
     def stop(self) -> "Experiment":
         "Ends the run after its step; the model is kept."
-        if not self._job or not self._job.alive: return self._say("Nothing is running: press Run first.")
-        if self._job.watch.ended: return self._say("The training has ended; its model is being scored.")
-        self._job.watch.stopping = True
-        return self._say("Stopping after this step…" if self._job.watch.n_steps
+        mine = self._job and self._job.alive
+        job = self._job if mine else Job.latest   # the panel of a run may be gone: its cell was run again
+        if not job or not job.alive: return self._say("Nothing is running: press Run first.")
+        if job.watch.ended: return self._say("The training has ended; its model is being scored.")
+        job.watch.stopping = True
+        if not mine: return self._say("Stopping the other panel's run after its step…")
+        return self._say("Stopping after this step…" if job.watch.n_steps
                          else "Stopping: the model is loaded, makes one step, and is kept…")
 
     def wait(self, seconds: float = None) -> "Experiment":

@@ -339,6 +339,15 @@ def test_stop_while_loading_and_twice(mine, small, monkeypatch):
     assert "Nothing is running" in panel.stop()._said
 
 
+def test_a_panel_whose_cell_was_run_again_can_still_be_stopped(mine, small):
+    lost = small().set(num_train_epochs=12).run()
+    panel = small()
+    assert "press Stop" in panel.run()._said and "other panel's run" in panel.stop()._said
+    lost.wait()
+    assert lost.records[-1]["ended"] == "stopped by you" and "press Run first" in panel.stop()._said
+    assert small().runs["ended"].tolist() == ["stopped by you"], "its run is kept, for the next panel of this name"
+
+
 def test_moving_a_control_while_it_trains_changes_nothing(mine, small):
     def train(move):
         panel = small(name="x").reset().set(num_train_epochs=4).run()
