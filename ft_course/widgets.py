@@ -847,9 +847,8 @@ class Job:
     def start(self) -> bool:
         "Starts the run; False while another panel's is going on."
         if not _running.acquire(blocking=False): return False
-        try:
-            self.thread.start()
-            Job.latest = self
+        Job.latest = self
+        try: self.thread.start()
         except BaseException:
             if self.thread.ident is None: _running.release()   # it did not begin, so it will not release
             raise
