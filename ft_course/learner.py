@@ -8,10 +8,9 @@ __all__ = ['KINDS', 'FILE', 'FORMAT', 'CORE', 'learner_folder', 'recall', 'keep'
 
 # %% ../nbs/library/learner.ipynb #1ff0ac0f
 import contextlib, html, json, os, threading, warnings
-from datetime import date
 from pathlib import Path
 
-from .core import CourseError, atomic_path
+from .core import CourseError, atomic_path, disk_error
 
 # %% ../nbs/library/learner.ipynb #5daa492b
 def learner_folder(
@@ -32,15 +31,15 @@ def _file() -> Path | None:
 
 def _read(file: Path) -> dict:
     "The file's content. Raises `CourseError` for one that this version cannot read; the file stays as it is."
-    if not file.is_file(): return {}
-    try: content = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as err:
+    if not file.exists(): return {}
+    try: content = json.loads(file.read_text(encoding="utf-8-sig"))   # some editors add a mark at the beginning
+    except (ValueError, OSError, RecursionError) as err:
         raise CourseError(f"{file.name} cannot be read ({err}); mend it, or rename it and a new one is begun. "
                           "Until then nothing is kept.") from err
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         said = content.get("format") if isinstance(content, dict) else type(content).__name__
-        raise CourseError(f"{file.name} has format {said!r} and this version of the course reads format {FORMAT}; "
-                          "use the version that wrote it, or rename it and a new one is begun. "
+        raise CourseError(f"{file.name} has format {said!r} and this version of the course reads format "
+                          f"{FORMAT}; use the version that wrote it, or rename it and a new one is begun. "
                           "Until then nothing is kept.")
     return content
 
@@ -51,11 +50,14 @@ def _locked(file: Path | None):
         with _memory_lock: yield
         return
     from filelock import FileLock, Timeout
-    try:
-        with FileLock(file.with_name(f".{file.name}.lock"), timeout=10): yield
+    lock = FileLock(file.with_name(f".{file.name}.lock"), timeout=10)
+    try: lock.acquire()
     except Timeout as err:
         raise CourseError(f"{file.name} has been in use by another notebook for ten seconds; "
                           "close the other one or restart its kernel, then try again.") from err
+    except OSError as err: raise disk_error(err, file) from err
+    try: yield
+    finally: lock.release()
 
 # %% ../nbs/library/learner.ipynb #18354bb4
 def _known(kind: str):
@@ -80,15 +82,19 @@ def recall(
     entries = _entries(content, kind)
     return dict(entries if name is None else entries.get(name, {}))
 
+def _plain(value):
+    "Numbers and arrays of NumPy and PyTorch as Python's own; anything else as its text."
+    return value.tolist() if hasattr(value, "tolist") else str(value)
+
 def keep(
     kind: str,
     name: str,
-    **values,    # plain values; None removes one
+    **values,    # numbers, texts, lists of them; None removes one
 ) -> dict:       # the entry as it is now
     """Adds the values to an entry of the learner's file, outside a learner's copy to memory.
     Raises `CourseError` when the file cannot be read or written; it is then as it was."""
     _known(kind)
-    file = _file()
+    file, values = _file(), json.loads(json.dumps(values, default=_plain))
     with _locked(file):
         content = _memory if file is None else _read(file)
         entry = {k: v for k, v in (_entries(content, kind).get(name, {}) | values).items() if v is not None}
@@ -100,14 +106,17 @@ def keep(
     return entry
 
 # %% ../nbs/library/learner.ipynb #beedbbc9
-CORE = ("01", "02", "03", "04", "05", "06", "07", "08", "09", "12", "15", "16", "21", "27", "28")   # the core path
+CORE = ("01", "02", "03", "04", "05", "06", "07", "08", "09",   # the core path
+        "12", "15", "16", "21", "27", "28")
 
 def contents() -> dict[str, dict]:   # chapter number -> {"quizzes": [names], "exercises": [names]}
     "The quiz questions and exercises that the course has, by chapter."
     from ft_course.exercises import exercise_names, quiz_names
     found = {}
     for kind, names in (("quizzes", quiz_names()), ("exercises", exercise_names())):
-        for name in names: found.setdefault(name.split(".")[0], {"quizzes": [], "exercises": []})[kind].append(name)
+        for name in names:
+            chapter = found.setdefault(name.split(".")[0], {"quizzes": [], "exercises": []})
+            chapter[kind].append(name)
     return dict(sorted(found.items()))
 
 # %% ../nbs/library/learner.ipynb #f9a6f636
@@ -126,40 +135,48 @@ def table_page(
     rows: list[list[str]],
 ) -> Page:
     "A table as HTML and as plain text."
-    widths = [max(len(str(r[i])) for r in [columns, *rows]) for i in range(len(columns))]
-    text = "\n".join([title, *("  ".join(str(c).ljust(w) for c, w in zip(r, widths)).rstrip() for r in [columns, *rows])])
-    cells = lambda r, tag: "".join(f'<{tag} style="text-align:left"' + (' scope="col"' if tag == "th" else "")
-                                   + f">{html.escape(str(c))}</{tag}>" for c in r)
-    body = "".join(f"<tr>{cells(r, 'td')}</tr>" for r in rows)
+    lines = [[str(c) for c in line] for line in (columns, *rows)]
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    text = "\n".join([title, *("  ".join(c.ljust(w) for c, w in zip(line, widths)).rstrip() for line in lines)])
+    def cell(c, tag, more=""): return f'<{tag} style="text-align:left"{more}>{html.escape(c)}</{tag}>'
+    head = "".join(cell(c, "th", ' scope="col"') for c in lines[0])
+    body = "".join(f"<tr>{''.join(cell(c, 'td') for c in line)}</tr>" for line in lines[1:])
     return Page(text, f"<table><caption style='text-align:left'>{html.escape(title)}</caption>"
-                      f"<thead><tr>{cells(columns, 'th')}</tr></thead><tbody>{body}</tbody></table>")
+                      f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
 
 # %% ../nbs/library/learner.ipynb #9a726b38
+def _times(value, what: str) -> str:
+    "'2 hints'; an empty string for 0, and for what someone wrote there by hand."
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1: return ""
+    return f"{value} {what}{'s' if value > 1 else ''}"
+
 def _state(kind: str, entry: dict) -> str:
     if kind == "quizzes":
         if not entry: return "open"
-        return "right" if entry.get("right") else "answered, not right yet"
-    if entry.get("solved"):
-        helped = [f"{entry['hints']} hint{'s' if entry['hints'] > 1 else ''}"] if entry.get("hints") else []
-        return ", ".join(["solved"] + helped + (["solution seen"] if entry.get("solution_seen") else []))
-    return f"tried {entry['attempts']} time{'s' if entry['attempts'] > 1 else ''}" if entry.get("attempts") else "open"
+        return "right" if entry.get("right") is True else "answered, not right yet"
+    tried, helped = _times(entry.get("attempts"), "time"), _times(entry.get("hints"), "hint")
+    if entry.get("solved") is not True: return f"tried {tried}" if tried else "open"
+    seen = "solution seen" if entry.get("solution_seen") is True else ""
+    return ", ".join(word for word in ("solved", helped, seen) if word)
 
 def chapter_page(
     chapter: str,   # "06"
 ) -> Page:
     "What of a chapter's quiz and exercises is done, as a table."
     known, rows = contents().get(chapter, {}), []
-    for kind in ("quizzes", "exercises"):
-        for name in known.get(kind, []): rows.append([kind[:-1] if kind == "exercises" else "quiz", name, _state(kind, recall(kind, name))])
+    for kind, called in (("quizzes", "quiz"), ("exercises", "exercise")):
+        kept = recall(kind)
+        rows += [[called, name, _state(kind, kept.get(name, {}))] for name in known.get(kind, [])]
     return table_page(f"Chapter {chapter}", ["", "name", "state"], rows)
 
 def progress_page() -> Page:
     "How far you are, chapter by chapter; a star marks the core path."
+    guesses, quizzes, exercises = recall("guesses"), recall("quizzes"), recall("exercises")
     rows = []
     for chapter, known in contents().items():
-        done = {"quizzes": sum(_state("quizzes", recall("quizzes", n)) == "right" for n in known["quizzes"]),
-                "exercises": sum(bool(recall("exercises", n).get("solved")) for n in known["exercises"])}
-        guesses = sum(name.startswith(f"{chapter}.") for name in recall("guesses"))
-        rows.append([chapter + ("*" if chapter in CORE else ""), guesses,
-                     *(f"{done[k]} of {len(known[k])}" for k in ("quizzes", "exercises"))])
+        right = sum(quizzes.get(n, {}).get("right") is True for n in known["quizzes"])
+        solved = sum(exercises.get(n, {}).get("solved") is True for n in known["exercises"])
+        guessed = sum(name.startswith(f"{chapter}.") for name in guesses)
+        rows.append([chapter + ("*" if chapter in CORE else ""), guessed,
+                     f"{right} of {len(known['quizzes'])}", f"{solved} of {len(known['exercises'])}"])
     return table_page("Your progress", ["chapter", "guesses", "quiz questions right", "exercises solved"], rows)

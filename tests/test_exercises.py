@@ -147,3 +147,110 @@ def test_unknown_names_suggest(mine):
     with pytest.raises(ValueError, match="there is no exercise"): check("06.nothing")
     with pytest.raises(ValueError, match="there is no quiz question"): quiz_question("06.nothing")
     with pytest.raises(ValueError, match="three"): exercise("00.x", "core", ["one"])
+
+
+class Shy:
+    def __repr__(self): raise RuntimeError("no")
+    def __getattr__(self, name): raise RuntimeError("no")
+
+
+class Rude(Exception):
+    def __str__(self): raise RuntimeError("no")
+
+
+def leaves(x): raise SystemExit(3)
+def rude(x): raise Rude()
+def closes(x): raise GeneratorExit
+def deep(x): return deep(x)
+
+
+@pytest.mark.parametrize("function, said", [(leaves, "raised SystemExit: 3"), (rude, "cannot be read"), (closes, "GeneratorExit"), (deep, "RecursionError")])
+def test_whatever_a_learners_function_raises_becomes_a_sentence(mine, function, said):
+    double("00.twice")
+    outcome = evaluate_exercise("00.twice", {"twice": function})
+    assert outcome.state == "wrong" and said in outcome.message, "no error of the learner's code ends the kernel"
+
+
+def test_an_interrupt_goes_through(mine):
+    double("00.twice")
+    def interrupted(x): raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt): evaluate_exercise("00.twice", {"twice": interrupted})
+
+
+def test_a_check_that_leaves_does_not_end_the_kernel(mine):
+    exercise("00.leaves", "core", ["a", "b", "c"])(_leaving_check)
+    assert "cannot be checked (SystemExit" in evaluate_exercise("00.leaves", {"value": 3}).message
+
+def _leaving_check(value: int): raise SystemExit
+
+
+def test_a_loop_that_never_ends_is_ended(mine, monkeypatch):
+    import signal
+    double("00.twice")
+    monkeypatch.setattr(exercises, "SECONDS", .3)
+    before = signal.getsignal(signal.SIGALRM)
+    def forever(x):
+        while True:
+            try: x += 1
+            except Exception: pass
+    assert "a loop that never ends" in evaluate_exercise("00.twice", {"twice": forever}).message
+    assert signal.getsignal(signal.SIGALRM) is before and signal.getitimer(signal.ITIMER_REAL) == (0, 0), "the clock is put away"
+
+
+def test_what_is_printed_is_cut(mine, capsys):
+    double("00.twice")
+    def chatty(x):
+        for _ in range(10_000): print("still here")
+        return 2*x
+    assert evaluate_exercise("00.twice", {"twice": chatty}).state == "solved"
+    printed = capsys.readouterr().out
+    assert "more was printed" in printed and len(printed) < 2500, "ten thousand lines do not bury the outcome"
+
+
+def test_huge_and_odd_objects_are_shown_short(mine):
+    import numpy as np
+    double("00.twice")
+    for value in (np.zeros((3000, 3000)), list(range(10**6)), 10**5000, "x"*10**6, Shy(), [Shy()], np.ma.masked_all(3)):
+        assert len(exercises.shown(value)) < 1000
+        assert evaluate_exercise("00.twice", {"twice": value}).state == "wrong", "an object is named, not printed in full"
+        outcome = evaluate_exercise("00.twice", {"twice": lambda x: value})
+        assert outcome.state == "wrong" and len(outcome.message) < 1200
+
+
+def test_a_text_is_no_number_and_small_rates_differ():
+    for got, wanted in (("0.5", .5), (["1", "2"], [1, 2]), (2e-6, 1e-6), (1e-4, 1.1e-4), ([1e-6, 3e-6], [1e-6, 2e-6])):
+        with pytest.raises(exercises.Wrong): exercises.expect(got, wanted, "f()")
+    for got, wanted in ((1e-8, 0), (1/3, .333333333), ([1, 2], (1., 2.)), ([1e-7, 1], [0, 1])): exercises.expect(got, wanted, "f()")
+
+
+def test_hints_come_although_nothing_can_be_kept(mine):
+    from pathlib import Path
+    double("00.twice")
+    Path("progress.json").write_text("{")
+    with pytest.warns(UserWarning): page = hint("00.twice")
+    assert "Hint 1 of 3: first" in page and "nothing is kept" in page, "a broken file costs no help"
+
+
+def test_counts_edited_by_hand_are_begun_anew(mine):
+    from pathlib import Path
+    double("00.twice")
+    for hints in (-5, "two", True, 99):
+        Path("progress.json").write_text(json.dumps({"format": 1, "exercises": {"00.twice": {"hints": hints, "attempts": "x"}}}))
+        assert "Hint 1 of 3" in hint("00.twice")
+    check("00.twice", {"twice": abs})
+    assert recall("exercises", "00.twice")["attempts"] == 1
+
+
+def test_a_missing_solution_and_a_picture_that_fails_are_sentences(mine):
+    def leaves_too(twice): raise SystemExit
+    double("00.twice", draw=leaves_too)
+    assert "cannot be drawn: SystemExit" in repr(check("00.twice", {"twice": lambda x: x}))
+    assert "No solution of 00.twice" in solution("00.twice")
+
+
+def test_code_is_not_stressed_and_html_is_text():
+    assert exercises.marked_up("`*a` and `b*`, *now* <b>") == "<code>*a</code> and <code>b*</code>, <em>now</em> &lt;b&gt;"
+
+
+def test_an_end_without_a_beginning_is_found():
+    with pytest.raises(ValueError, match="no ### BEGIN"): without_solution(END)

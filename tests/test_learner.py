@@ -74,3 +74,36 @@ def test_pages_count_what_is_done(mine):
     assert "right" in chapter_page(chapter) and "solved, 1 hint" in chapter_page(chapter)
     assert f"1 of {len(known[chapter]['quizzes'])}" in progress_page() and f"1 of {len(known[chapter]['exercises'])}" in progress_page()
     assert "<table>" in progress_page()._repr_html_()
+
+
+def test_a_progress_file_that_is_a_folder_is_left_alone(mine):
+    (mine/"progress.json").mkdir()
+    (mine/"progress.json"/"thesis.txt").write_text("mine")
+    with pytest.raises(CourseError, match="cannot be read"): keep("guesses", "06.rate", guess=1)
+    assert (mine/"progress.json"/"thesis.txt").read_text() == "mine", "a folder of this name is not replaced by a file"
+
+
+def test_a_lock_that_cannot_be_made_is_a_sentence(mine):
+    (mine/".progress.json.lock").mkdir()
+    with pytest.raises(CourseError, match="Could not write"): keep("guesses", "06.rate", guess=1)
+
+
+def test_numbers_of_numpy_and_a_mark_at_the_beginning_are_read(mine):
+    import numpy as np
+    assert keep("guesses", "06.rate", guess=np.float32(.5), curve=np.arange(2)) == {"guess": .5, "curve": [0, 1]}
+    (mine/"progress.json").write_text((mine/"progress.json").read_text(), encoding="utf-8-sig")
+    assert recall("guesses", "06.rate")["guess"] == .5, "an editor's byte order mark is no damage"
+
+
+def test_counts_edited_by_hand_do_not_break_the_pages(mine):
+    chapter = next(iter(contents()), None)
+    if chapter is None: pytest.skip("no chapter has exercises yet")
+    name = contents()[chapter]["exercises"][0]
+    (mine/"progress.json").write_text(json.dumps({"format": 1, "exercises": {name: {"attempts": "many", "hints": [1], "solved": True}}}))
+    assert "solved" in chapter_page(chapter), "counts that are no numbers are left out of the page"
+
+
+@pytest.mark.parametrize("entry, said", [({}, "open"), ({"attempts": "3"}, "open"), ({"attempts": 2}, "tried 2 times"),
+                                         ({"solved": True, "hints": -1}, "solved"), ({"solved": True, "hints": 1, "solution_seen": True}, "solved, 1 hint, solution seen")])
+def test_the_state_of_an_exercise_is_said_whatever_the_file_holds(entry, said):
+    assert learner._state("exercises", entry) == said

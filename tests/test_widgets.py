@@ -195,3 +195,315 @@ def test_bars_are_for_the_main_thread_only():
     thread = threading.Thread(target=lambda: seen.append(progress(range(3)).disable))
     thread.start(); thread.join()
     assert seen == [True] and not progress(range(3)).disable
+
+
+@pytest.mark.parametrize("low, high, more", [(1, 1, {}), (2, 1, {}), (0, 1, {"log": True}), (float("nan"), 1, {}), ("0", 1, {}), (True, 2, {}), (0, 1, {"step": 0})])
+def test_a_scale_without_room_is_refused(low, high, more):
+    with pytest.raises(ValueError, match="'06.x'"): guess_number("06.x", "?", low, high, **more)
+
+
+def test_the_ends_of_a_scale_can_be_guessed_and_are_kept(mine):
+    for i, (low, high, log) in enumerate([(1e-6, 3e-3, True), (0, 2/3, False), (0, 10, False), (.1, .7, True)]):
+        for end in (low, high):
+            guess_number(f"06.{i}", "?", low, high, log=log).make(end)
+            assert guess_number(f"06.{i}", "?", low, high, log=log).value == pytest.approx(end), "a guess at an end survives a restart"
+        guess_curve(f"06.c{i}", "?", [0, 1], low, high).make([low, high])
+        assert guess_curve(f"06.c{i}", "?", [0, 1], low, high).value == pytest.approx([low, high])
+    with pytest.raises(ValueError, match="whole number"): guess_number("06.n", "?", 0, 10, step=1).make(2.5)
+
+
+def test_a_name_used_twice_does_not_show_the_other_questions_result(mine):
+    guess_number("06.x", "?", 0, 10).make(3).result(4)
+    other = guess_choice("06.x", "Which?", ["a", "b"])
+    assert other.value is None and not other.button.disabled
+    other.make("b")
+    assert recall("guesses", "06.x").keys() == {"question", "guess", "said"}, "the old result is gone"
+
+
+def test_odd_results_are_shown_or_refused_with_a_sentence(mine):
+    import numpy as np
+    import torch
+    number, curve = guess_number("06.n", "?", 1e-3, 1, log=True).make(.1), guess_curve("06.c", "?", [0, 1, 2], 0, 1).make([0, 1, 1])
+    for value in (np.float32(.2), torch.tensor(.3), 0, -1, float("nan"), float("inf")): assert "Here:" in number.result(value)
+    assert "[0.1, 0.3]" in number.result(np.float64(.2), np.float32(.1), torch.tensor(.3))
+    assert "<svg" in curve.result(torch.tensor([.1, .2, float("nan")]))._repr_html_()
+    for wrong in (lambda: number.result("x"), lambda: curve.result([]), lambda: curve.result([1, 2]), lambda: curve.result([1, 2, None])):
+        with pytest.raises(ValueError): wrong()
+
+
+def test_choices_are_texts(mine):
+    choice = guess_choice("06.c", "Is <b> bold? `a*b` costs $5 to $9", ["<b>x</b>", 7])
+    assert "&lt;b&gt;" in choice.children[1].value and choice.make(7).value == "7"
+    assert "&lt;b&gt;x" in choice.result("<b>x</b>")._repr_html_()
+    guess_number("06.d", "?", 0, 1, unit="$x_$ <i>").make(.5).result(.5)
+    for choices in ([], ["a"], ["a", "a"]):
+        with pytest.raises(ValueError, match="two or more"): guess_choice("06.e", "?", choices)
+
+
+@pytest.mark.parametrize("name", ["../x", "/tmp/x", "a/b", "..", "", " x ", "CON", "x"*300, "a:b?"])
+def test_a_panels_name_stays_in_the_folder_of_runs(mine, name):
+    runs = widgets.Runs(name or " ")
+    assert runs.folder.resolve().parent == mine/"runs", "no name leads out of the learner's copy"
+    assert len(runs.folder.name) < 80 and runs.folder.name.strip(" .") == runs.folder.name
+    assert widgets._folder_name("06.panel") == "06.panel" and widgets._folder_name("a/b") != widgets._folder_name("a:b")
+
+
+def record(**more):
+    return {"task": "t", "settings": {"learning_rate": .1}, "changed": {}, "ended": "finished", "seconds": 1.5, "steps": 2, "of": 2, "losses": [1., .5],
+            "every": 1, "points": [{"step": 2, "validation_loss": .7}], "old": [], "metric": "macro-F1", "score": "0.5 [0.4, 0.6]"} | more
+
+
+@pytest.mark.parametrize("wrong", [{"run": "1"}, {"run": True}, {"run": 7}, {"losses": ["x"]}, {"losses": None}, {"points": [3]}, {"points": [{"step": 1}]},
+                                   {"old": [{"step": 0, "old_loss": "low"}]}, {"settings": []}, {"every": 0}, {"score": None}, {"of": "2"}])
+def test_a_run_file_of_wrong_types_is_left_out_and_named(mine, small, wrong):
+    folder = mine/"runs"/"06.panel"
+    folder.mkdir(parents=True)
+    (folder/"001.json").write_text(json.dumps(record(run=1) | wrong))
+    (folder/"002.json").write_text(json.dumps(record(run=2)))
+    (folder/"notes.json").write_text("mine")
+    panel = small()
+    assert panel.runs.index.tolist() == [2] and "001.json" in panel._said, "one bad file costs one run, not the panel"
+    assert widgets.Runs("06.panel").add(record())["run"] == 3, "its number is not given again"
+
+
+def test_settings_of_another_version_fall_back_one_by_one(mine, small):
+    keep("panels", "06.panel", settings={"learning_rate": 5e-3, "num_train_epochs": "many", "dropout": None, "rows": [1], "gone": 3})
+    panel = small()
+    assert panel.settings["learning_rate"] == pytest.approx(5e-3) and panel.settings["num_train_epochs"] == 2
+    with pytest.raises(ValueError): panel.set(learning_rate=1e-4, num_train_epochs=99)
+    assert panel.settings["learning_rate"] == pytest.approx(5e-3), "all settings or none"
+
+
+def test_a_full_disk_costs_no_run(mine, small, monkeypatch):
+    panel = small()
+    def full(*_, **__): raise OSError(28, "No space left on device")
+    monkeypatch.setattr(widgets.Path, "write_text", full)
+    panel.run(wait=True)
+    assert "disk is full" in panel._said and len(panel.runs) == 1 and panel.model.predict(["a"]).shape == (1,), "run and model stay in memory"
+    assert len(list((mine/"runs"/"06.panel").glob("*"))) <= 1
+    panel.pin_button.click()
+    assert "disk is full" in panel._said and panel.runs["pinned"].tolist() == ["yes"]
+    monkeypatch.undo()
+    monkeypatch.chdir(mine)
+    panel.pin().pin()
+    assert len(small().runs) == 1, "written as soon as there is room"
+
+
+def test_whatever_ends_a_run_is_said_and_frees_the_cores(mine, small, monkeypatch):
+    panel = small()
+    for error, said in ((SystemExit(3), "SystemExit"), (KeyError("x"), "KeyError"), (MemoryError(), "MemoryError")):
+        def fails(*_, error=error): raise error
+        monkeypatch.setattr("ft_course.training.classification_loss", fails)
+        assert said in panel.run(wait=True)._said and panel.model is None
+    monkeypatch.undo()
+    monkeypatch.chdir(mine)
+    def no_score(*_): raise RuntimeError("odd")
+    with monkeypatch.context() as m:
+        m.setattr(widgets, "_final_score", no_score)
+        assert "scoring it failed (RuntimeError: odd)" in panel.run(wait=True)._said and panel.model is not None
+    with monkeypatch.context() as m:
+        m.setattr(widgets, "curves", no_score)
+        m.setattr(widgets.time, "perf_counter", iter(range(10**6)).__next__)   # every step is drawn
+        panel.run(wait=True)
+    assert panel.runs["ended"].tolist() == ["finished"], "a picture that fails does not end the run"
+    with monkeypatch.context() as m:
+        m.setattr(widgets.Job, "start", lambda self: (_ for _ in ()).throw(KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt): panel.run()
+    assert panel.run(wait=True).runs["ended"].tolist() == ["finished"]*2
+
+
+def test_an_interrupt_of_the_waiting_cell_stops_the_run(mine, small, monkeypatch):
+    panel = small().set(num_train_epochs=12)
+    wait = panel.wait
+    def interrupted(seconds=None): raise KeyboardInterrupt
+    monkeypatch.setattr(panel, "wait", interrupted)
+    with pytest.raises(KeyboardInterrupt): panel.run(wait=True)
+    wait()
+    assert panel.runs["ended"].tolist() == ["stopped by you"]
+
+
+def test_stop_while_loading_and_twice(mine, small, monkeypatch):
+    from ft_course import training
+    loading, go_on = threading.Event(), threading.Event()
+    load = training.load_classifier
+    def slow(*args, **kwargs):
+        loading.set()
+        go_on.wait(10)
+        return load(*args, **kwargs)
+    monkeypatch.setattr(training, "load_classifier", slow)
+    panel = small().set(num_train_epochs=12).run()
+    assert loading.wait(10) and "is loaded" in panel.stop()._said and "is loaded" in panel.stop()._said
+    go_on.set()
+    panel.wait()
+    assert panel.records[-1]["steps"] == 1 and panel.records[-1]["ended"] == "stopped by you", "one step, then it ends"
+    assert "Nothing is running" in panel.stop()._said
+
+
+def test_a_panel_whose_cell_was_run_again_can_still_be_stopped(mine, small):
+    lost = small().set(num_train_epochs=12).run()
+    panel = small()
+    assert "press Stop" in panel.run()._said and "other panel's run" in panel.stop()._said
+    lost.wait()
+    assert lost.records[-1]["ended"] == "stopped by you" and "press Run first" in panel.stop()._said
+    assert small().runs["ended"].tolist() == ["stopped by you"], "its run is kept, for the next panel of this name"
+
+
+def test_moving_a_control_while_it_trains_changes_nothing(mine, small):
+    def train(move):
+        panel = small(name="x").reset().set(num_train_epochs=4).run()
+        while move and panel._job.alive:
+            for k in (1e-3, 3e-3): panel.set(learning_rate=k)
+            panel._forecast._known.clear()
+        return panel.wait().records[-1]["losses"]
+    assert train(True) == train(False), "the forecast draws no random numbers from those of the run"
+
+
+def test_methods_with_any_fields_have_a_panel(mine, tiny):
+    from dataclasses import dataclass, field
+    from ft_course.training import Method
+    @dataclass(frozen=True)
+    class Odd(Method):
+        names: tuple = ("dense",)
+        dropout: float = 0.
+        k: int = 3
+        scale: float = 0.
+        rank: int = field(default=4, metadata={"control": Control("rank", "choice", options=(4, 8))})
+        def apply(self, model): return model
+    class Plain(Method):
+        def apply(self, model): return model
+    @dataclass(frozen=True)
+    class Weighing(Method):
+        def apply(self, model):
+            next(model.parameters()).abs().max().item()   # needs the weights themselves
+            return model
+    task = load_task(EXAMPLE_CSV)
+    panel = experiment(task, Odd(), estimator=FineTunedClassifier(tiny), controls="learning_rate")
+    assert list(panel.controls) == ["learning_rate", "dropout", "k", "rank"] and panel.set(dropout=.2, rank=8).unfitted().method == Odd(dropout=.2, rank=8)
+    assert panel.unfitted().callbacks == (), "a method's own dropout is the method's"
+    assert panel.controls["k"].description == "k" and panel.controls["k"].max == 12
+    with pytest.raises(ValueError, match="names.*has no control"): experiment(task, Odd(), estimator=FineTunedClassifier(tiny), controls=("names",))
+    for method in (Plain(), Weighing()):
+        panel = experiment(task, method, estimator=FineTunedClassifier(tiny), name=type(method).__name__)
+        assert panel.set(num_train_epochs=1).run(wait=True).runs["ended"].tolist() == ["finished"]
+    assert "not known" in panel.cost.value
+
+
+def test_controls_at_their_ends_run_or_are_refused(mine, small):
+    panel = small(controls=("learning_rate", "weight_decay", "warmup_steps", "max_grad_norm", "max_length", "dropout", "per_device_train_batch_size"))
+    for end in ("low", "high"):
+        for slider in panel.controls.values():
+            if hasattr(slider, "options"): slider.index = 0 if end == "low" else len(slider.options) - 1
+            else: slider.value = (slider.min if end == "low" else slider.max) if not hasattr(slider, "base") else 10**(slider.min if end == "low" else slider.max)
+        said = panel.run(wait=True)._said
+        assert "failed" not in said and "Traceback" not in said
+        panel.set(**panel.settings)
+    for wrong in (float("nan"), True, None, "1e-3"):
+        with pytest.raises(ValueError, match="goes from"): panel.set(learning_rate=wrong)
+    panel.reset()
+    panel.set(**{"learning_rate": 10**panel.controls["learning_rate"].min}).reset()
+    assert panel._settings.changed(panel.settings) == {}
+
+
+def test_tasks_of_odd_shape(mine, tiny):
+    from dataclasses import replace
+    from datasets import Dataset, DatasetDict
+    def task(n, n_validation, label=int, **more):
+        rows = lambda n: Dataset.from_dict({"text": [f"<b>text {i}" for i in range(n)], "label": [label(i % 2) for i in range(n)]})
+        return replace(load_task(EXAMPLE_CSV), name="../<i>odd</i>", data=DatasetDict({"train": rows(n), "validation": rows(n_validation)} | more))
+    panel = experiment(task(3, 1), estimator=FineTunedClassifier(tiny), controls=("num_train_epochs", "per_device_train_batch_size", "rows"), rows=500)
+    assert panel.set(num_train_epochs=1, per_device_train_batch_size=128).run(wait=True).runs["ended"].tolist() == ["finished"], "labels that are numbers, a batch larger than the rows"
+    assert "<i>" not in panel.children[0].value and panel._kept.folder.parent == mine/"runs"
+    one = experiment(task(3, 1, label=lambda i: "a"), estimator=FineTunedClassifier(tiny))
+    assert "at least two different" in one.run(wait=True)._said
+    with pytest.raises(ValueError, match="no validation rows"): experiment(task(3, 0), estimator=FineTunedClassifier(tiny))
+    without = task(3, 2)
+    del without.data["train"]
+    with pytest.raises(ValueError, match="no train rows"): experiment(without, estimator=FineTunedClassifier(tiny))
+    for wrong in ({"rows": 0}, {"rows": -3}, {"validation_rows": 0}, {"rows": 2.5}, {"method": HeadOnly}, {"hparams": {"learning_rate": 1}}, {"hparams": HParams(max_grad_norm=float("inf")), "controls": ("max_grad_norm",)}):
+        with pytest.raises(ValueError): experiment(task(3, 2), estimator=FineTunedClassifier(tiny), **wrong)
+    assert len(experiment(task(3, 2), estimator=FineTunedClassifier(tiny), validation_rows=None).data().data["validation"]) == 2
+
+
+def test_an_export_makes_folders_and_spares_other_files(mine, small):
+    panel = small().run(wait=True)
+    panel.export(mine/"new"/"deep"/"runs.csv").export(mine/"new"/"deep"/"runs.csv")
+    (mine/"data").mkdir()
+    (mine/"data"/"train.csv").write_text("text,label\na,b\n")
+    panel.export(mine/"data")
+    assert (mine/"data"/"runs.csv").is_file() and (mine/"data"/"train.csv").is_file(), "a folder is written into, not replaced"
+    with pytest.raises(ValueError, match="no table of runs"): panel.export(mine/"data"/"train.csv")
+    assert (mine/"data"/"train.csv").read_text().startswith("text,label")
+
+
+def test_the_chosen_run_stays_chosen(mine, small):
+    panel = small().set(num_train_epochs=1).run(wait=True).run(wait=True)
+    panel.choose.value = 1
+    panel.pin_button.click()
+    assert panel.choose.value == 1 and panel.runs["pinned"].tolist() == ["yes", ""]
+    panel.run(wait=True)
+    assert panel.choose.value == 3
+
+
+def test_labels_that_are_numbers_or_share_letters(mine):
+    numbers = label(["x", "y", "z"], [0, 1], file="n.csv").answer(0).answer(1).answer("")
+    assert numbers.table["label"].tolist() == ["0", "1", ""], "0 is a label, not a skip"
+    alike = label(["x"], ["ab", "ba", "a", "b", "aab"], file="a.csv")
+    assert len(alike.key_of) == 5 and set(alike.key_of.values()) == set(alike.labels)
+    many = label(["x"], [f"a{'a'*i}" for i in range(50)], file="m.csv")
+    assert len(many.buttons) == 51 and len(many.key_of) == 36
+    many.buttons["a"*50].click()
+    assert many.table["label"].tolist() == ["a"*50], "a label without a key has its button"
+    for labels in ([], ["a"], ["a", "a"], ["a", ""]):
+        with pytest.raises(ValueError, match="two or more"): label(["x"], labels, file="z.csv")
+    with pytest.raises(ValueError, match=r"texts\[1\]"): label(["x", 3], ["a", "b"], file="z.csv")
+    with pytest.raises(ValueError, match="one string"): label("text", ["a", "b"], file="z.csv")
+
+
+def test_labelling_shows_html_as_text(mine):
+    board = label(["<script>x</script>"], ["<b>", "c"], "<i> & *stress*", "h.csv")
+    side = board.children[0].children[1]
+    assert "&lt;script&gt;" in board.text.value and "&lt;i&gt; &amp; <em>stress</em>" in side.value
+    assert [b.description for b in board.buttons.values()][0].startswith("<b>"), "a button's text is never markup"
+
+
+def test_keys_typed_anywhere_and_after_the_end(mine):
+    board = label(["1", "2", "3"], ["business", "sports"], file="k.csv")
+    board.field.value = "bxs"
+    assert board.field.value == "bs" and board.table["label"].tolist() == ["business", "sports"] and "stands for no label" in board.status.value
+    board.field.value = "ss"                      # the first key replaced
+    assert board.table["label"].tolist() == ["sports", "sports"]
+    board.field.value = "ssbbb"
+    assert board.field.value == "ssb" and "All done" in board.text.value, "keys after the last text are not kept"
+    board.field.value = "ss"
+    assert len(board.table) == 2
+
+
+def test_two_notebooks_label_together(mine):
+    texts, labels = ["1", "2", "3"], ["a", "b"]
+    first, second = label(texts, labels, file="t.csv"), label(texts, labels, file="t.csv")
+    first.answer("a").answer("a")
+    second.answer("b")                            # has seen neither answer
+    assert second.table["label"].tolist() == ["b", "a"], "the other's answers to other texts are not lost"
+    first.answer("b")
+    assert label(texts, labels, file="t.csv").table["label"].tolist() == ["a", "a", "b"], "to the same text, the last writer's"
+
+
+@pytest.mark.parametrize("content, said", [(b"\xff\xfe\x00", "cannot be read"), (b"number,text,label\n-1,2,a\n", "other texts"), (b"number,text,label\n0,1,zzz\n", "'zzz'"),
+                                           (b"number,text,label\nx,1,a\n", "other texts"), (b"number,text\n0,1\n", "columns"), (b"number,text,label\n9,1,a\n", "other texts")])
+def test_a_labelling_file_edited_by_hand_is_left_alone(mine, content, said):
+    (mine/"e.csv").write_bytes(content)
+    with pytest.raises(CourseError, match=said): label(["1", "2"], ["a", "b"], file="e.csv")
+    assert (mine/"e.csv").read_bytes() == content
+    (mine/"folder").mkdir()
+    with pytest.raises(CourseError, match="rename it"): label(["1"], ["a", "b"], file="folder")
+    assert (mine/"folder").is_dir(), "a folder of this name is not replaced"
+
+
+def test_labels_stay_when_they_cannot_be_written(mine, monkeypatch):
+    board = label(["1", "2"], ["a", "b"], file="d.csv")
+    (mine/"d.csv").mkdir()
+    board.buttons["a"].click()
+    assert "kept until this kernel ends" in board.status.value and len(board.table) == 1
+    (mine/"d.csv").rmdir()
+    board.buttons["b"].click()
+    assert len(label(["1", "2"], ["a", "b"], file="d.csv").table) == 2, "written with the next answer"
