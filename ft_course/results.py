@@ -201,7 +201,8 @@ def remedies() -> dict:   # row -> unfitted estimator
         return FineTunedClassifier("minilm", method, replace(FEW, **hparams), callbacks=callbacks)
     return {"as it is": with_(), "early stopping": with_(callbacks=(EarlyStopping(2),)),
             "head only": with_(HeadOnly()), "last 2 layers": with_(LastLayers(2)),
-            "dropout 0.3": with_(callbacks=(DropoutRate(.3),)), "weight decay 1": with_(weight_decay=1.)}
+            "dropout 0.3": with_(callbacks=(DropoutRate(.3),)), "dropout 0.5": with_(callbacks=(DropoutRate(.5),)),
+            "weight decay 1": with_(weight_decay=1.), "smaller rate": with_(learning_rate=3e-5)}
 
 def overfitting_parts() -> list[dict]:
     "What `compare` is called with: 200 rows for all remedies, then more rows."
@@ -212,7 +213,7 @@ def overfitting_parts() -> list[dict]:
             *({"estimators": {f"{n} rows": remedies()["as it is"]}, "task": few.take(train=n), **common} for n in (400, 800))]
 
 # %% ../nbs/library/results.ipynb #6e2bfcad
-N_TRIALS, SEARCH_SEEDS = 10, (1, 2, 3)
+N_TRIALS, SEARCH_SEEDS = 12, (1, 2, 3)
 
 def search_task() -> Task:
     "1,000 training tweets, 500 validation tweets to choose by, 1,000 test tweets."

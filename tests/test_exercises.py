@@ -144,8 +144,8 @@ def test_marks_are_taken_out_and_gathered():
 
 
 def test_unknown_names_suggest(mine):
-    with pytest.raises(ValueError, match="there is no exercise"): check("06.nothing")
-    with pytest.raises(ValueError, match="there is no quiz question"): quiz_question("06.nothing")
+    with pytest.raises(ValueError, match="there is no exercise"): check("06.there_is_none")
+    with pytest.raises(ValueError, match="there is no quiz question"): quiz_question("06.there_is_none")
     with pytest.raises(ValueError, match="three"): exercise("00.x", "core", ["one"])
 
 
