@@ -58,7 +58,8 @@ _NAMES = """
 function name(root) {
   for (const handle of root.querySelectorAll('.noUi-handle')) {
     const box = handle.closest('.jupyter-widgets');
-    const said = box?.querySelector('.widget-label'), label = said?.title || said?.textContent;
+    const said = box?.querySelector('.widget-label');
+    const label = said?.title && said.title !== 'null' ? said.title : said?.textContent;
     const value = box?.querySelector('.widget-readout')?.textContent;
     const tell = (what, text) => {
       if (text && handle.getAttribute(what) !== text) handle.setAttribute(what, text);
