@@ -52,8 +52,8 @@ def _mistaken_for(truth, answers, got) -> str:
     "the same place?",
     "Precision is right / answered, recall is right / true. If right is 0 for a label, its F1 is 0, and "
     "nothing is divided.",
-    "Go through `set(truth) | set(answers)`; for each label F1 is `2*P*R / (P + R)`, or 0; return the sum of "
-    "these divided by the number of labels."])
+    "Which labels do you go through? `set(truth)` misses one that was only answered. Divide the sum of the F1 "
+    "by the number of labels you went through."])
 def check_f1(macro_f1: callable):
     "The plain mean of the F1 of every label in either list."
     rng = np.random.default_rng(1)
@@ -75,10 +75,10 @@ def check_f1(macro_f1: callable):
 VERDICTS = ("better", "worse", "the same within the margin", "cannot tell")
 
 @exercise("01.judge", "core", uses="from collections import Counter\nimport numpy as np", hints=[
-    "First ask where zero is: below the interval, above it, or inside?",
-    "Only if zero is inside, ask whether the whole interval lies within one point on either side of zero.",
-    "`low > 0` is better, `high < 0` is worse; otherwise `-1 < low and high < 1` is the same within the "
-    "margin, and all else cannot be told."])
+    "Take an interval from 0.2 to 0.7. Every difference in it is less than a point, and every one is a gain. "
+    "Which of the two decides, by the chapter's rules?",
+    "Where is zero: below the interval, above it, or inside? The margin matters only in one of the three cases.",
+    "Compare one end with 0 for each of the first two verdicts. For the margin *both* ends have to lie within it."])
 def check_judge(judge: callable):
     "The verdicts of the chapter, zero first, then the margin."
     inside = "Zero is inside, and so are differences of more than a point."

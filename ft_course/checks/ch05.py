@@ -48,10 +48,11 @@ def _number(value):
 @exercise("05.loss", "core", uses="import math\nimport numpy as np\nimport torch\nfrom torch import nn", hints=[
     "Drop the rows that are not asked before you do anything else: which rows are they?",
     "For the others, the probability of the right class is its `exp` over the sum of all classes' `exp`. Take "
-    "minus its logarithm, then the mean.",
-    "With `asked = labels != -100`, use `logits[asked]` and `labels[asked]`; the right scores are "
-    "`logits[torch.arange(len(labels)), labels]`, and the loss is the mean of `logits.exp().sum(-1).log()` "
-    "minus them."])
+    "minus its logarithm, then the mean. Take each row's largest score off all its scores first: no probability "
+    "changes, and no `exp` is too large.",
+    "With `asked = labels != -100`, call `scores = logits[asked]` and `right = labels[asked]`, and use only these "
+    "two from there on. `scores[torch.arange(len(right)), right]` are the scores of the right classes, and "
+    "`scores.exp().sum(-1).log()` minus them is the loss of each row."])
 def check_loss(batch_loss: callable):
     "Mean cross-entropy over the rows that are asked, in natural logarithms."
     draw = torch.Generator().manual_seed(5)
@@ -63,7 +64,11 @@ def check_loss(batch_loss: callable):
              (torch.tensor([[2., 0., 0.]]), [2], "The labels say which column is right."),
              (some(6, 3), [0, 2, 1, 1, 0, 2], "It is the mean over the rows."),
              (torch.zeros(2, 2), [1, -100], "The second row is not asked."),
-             (some(3, 4), [3, -100, 0], "Only the rows with a label count.")]
+             (some(3, 4), [3, -100, 0], "Only the rows with a label count."),
+             (torch.tensor([[1000., 998.]]), [1], "`exp` of a thousand is more than a number can hold: take the "
+                                                  "row's largest score off all its scores first."),
+             (torch.tensor([[0., 1000.]]), [0], "The probability is too small for a number, and its logarithm is "
+                                                "not: take the logarithm of the sum, and subtract the score.")]
     for logits, labels, why in cases:
         labels = torch.tensor(labels)
         wanted = nn.functional.cross_entropy(logits, labels, ignore_index=-100).item()
