@@ -114,7 +114,7 @@ def _draw_mask(may_look):
 @exercise("02.mask", "core", uses="import numpy as np\nimport torch", draw=_draw_mask, hints=[
     "Two conditions, joined by *and*: one is about the order of the tokens, the other about padding.",
     "For row i and column j: is j not later than i? Is attention_mask[j] a 1? It is the token that is looked *at* which must not be padding.",
-    "`[[bool(attention_mask[j]) and j <= i for j in range(n)] for i in range(n)]`."])
+    "A list of lists, `[[... for j in range(n)] for i in range(n)]`: for the dots stand the two conditions, joined by `and`."])
 def check_mask(may_look: callable):
     "True where the token of the column is not later and no padding."
     for given, why in (([1, 1, 1], "Without padding it is the causal triangle: a token looks at itself and at what came before, so the lower left is True."),
@@ -139,7 +139,7 @@ def _layer(hidden: int, inner: int) -> int:
 @exercise("02.parameters", "core", hints=[
     "Three parts: attention, the small network, the normalisations. Count each alone.",
     "A matrix from a to b numbers has a × b parameters and a bias of b. A normalisation has two numbers for every number of a state.",
-    "`4*(hidden*hidden + hidden)`, then `hidden*inner + inner` and back `inner*hidden + hidden`, then `2*2*hidden`."])
+    "A sum of four parts, `4*(...) + (...) + (...) + ...`: four matrices with their biases, one matrix there, one back, the normalisations."])
 def check_parameters(layer_parameters: callable):
     "The number of parameters of a layer of BERT's kind."
     large = 384, 1536   # widths at which the usual slips differ from each other
@@ -186,6 +186,10 @@ def check_attention(head: callable):
         q = np.array([[60., 0.], [0., 60.]])
         expect(np.asarray(call(head, q, q, np.eye(2), np.ones((2, 2), bool))), np.eye(2), "head of large queries and keys",
                "e to large fits is more than numbers can hold: take each row's largest off first.", tolerance=1e-4)
+        for allowed, wanted in ((~np.eye(2, dtype=bool), [[0., 1.], [1., 0.]]), (np.array([[False, True], [True, True]]), [[0., 1.], [0., 1.]])):
+            expect(np.asarray(call(head, q, q, np.eye(2), allowed)), np.array(wanted), "head of large queries and keys, the largest fit not allowed,",
+                   "Beside a forbidden fit of a thousand, e to every allowed one is 0. What is not allowed has to go before the largest is "
+                   "looked for.", tolerance=1e-4)
 
 def _why_not(got, q, k, v, allowed) -> str:
     "The usual slip that gives this, in a sentence."

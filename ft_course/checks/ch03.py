@@ -44,7 +44,7 @@ def _kappa_and_others(one: list, other: list) -> dict:
     a, b = Counter(one), Counter(other)
     cohen = sum(a[x]*b[x] for x in names) / n**2
     pooled = sum(((a[x] + b[x]) / (2*n))**2 for x in names)
-    def corrected(chance): return (observed - chance) / (1 - chance)
+    def corrected(chance): return (observed - chance) / (1 - chance) if chance < 1 else 0.
     return {"kappa": corrected(cohen), "observed": observed, "difference": observed - cohen,
             "pooled": corrected(pooled), "uniform": corrected(1/len(names)), "chance": cohen}
 
@@ -71,10 +71,11 @@ def check_kappa(my_kappa: callable):
             (["a", "a", "a", "b", "c"], ["a", "b", "b", "b", "c"], "The first says `a` three times in five, the second once in five."),
             *[(*people(n, agree), "") for n, agree in ((40, .7), (40, .3), (90, .9))],
             (["a", "b", "c"], ["a", "b", "c"], "Perfect agreement is 1."),
-            (["a", "b", "a", "b"], ["b", "a", "b", "a"], "Who agrees less than chance would has a kappa below 0.")):
+            (["a", "b", "a", "b"], ["b", "a", "b", "a"], "Who agrees less than chance would has a kappa below 0."),
+            (["a", "a", "a"], ["a", "a", "a"], "One label for everything is nought over nought, and counts as 0: nothing was shown.")):
         got, known = call(my_kappa, one, other), _kappa_and_others(one, other)
         said = [why]
-        for what, sentence in _MISTAKEN.items():
+        for what, sentence in _MISTAKEN.items() if len({*one, *other}) > 1 else ():
             if np.ndim(got) == 0 and isinstance(got, (int, float, np.number)) and abs(got - known[what]) < 1e-6:
                 said = [sentence]
                 break
@@ -172,6 +173,7 @@ def check_leak(closest: callable):
         (["my bag is gone", "my flight was late again today"], ["my flight was late again"], "Four of five word pairs are in both."),
         (["late again my flight was", "my flight was on time"], ["my flight was late again"],
          "The first has the same words and shares two more pairs than its order leaves: count pairs of neighbours, not words."),
+        (["My Flight was late"], ["my flight was late again"], "`split()` leaves capitals as they are: `My` and `my` are two words."),
         (["a b c d e f g h", "a b x"], ["a b"], "Divide by the pairs that are in either text: a long text is not alike because it contains a short one."),
         (["thanks", "so late"], ["thanks", "so late"], "A text of one word has no word pairs, so its similarity to every text is 0."),
         (["no no no no", "no no"], ["no no no"], "A set holds each pair once, however often it stands in the text. Of several that are equally alike it is the first."),

@@ -65,6 +65,11 @@ def check_verdict(decide: callable):
     expect_call(decide, .02, .08, .05, wanted="better", why="*Better* asks for an interval above zero, not above the margin.")
     expect_call(decide, -.04, .03, .05, wanted="the same within the margin", why="The margin is five points here.")
     expect_call(decide, -1.5, 2.5, 1, wanted="cannot tell")
+    expect_call(decide, 0., .02, .01, wanted="cannot tell", why="An interval that begins exactly at zero does not lie above it.")
+    expect_call(decide, -.02, 0., .01, wanted="cannot tell", why="An interval that ends exactly at zero does not lie below it.")
+    expect_call(decide, 0., .005, .01, wanted="the same within the margin",
+                why="It begins exactly at zero, so it does not lie above it, and all of it lies within the margin.")
+    expect_call(decide, -.004, .01, .01, wanted="cannot tell", why="An end exactly at the margin is no longer within it.")
 
 # %% ../../nbs/checks/04.ipynb #7d0f4b4c
 def _two_models(rng, n: int, lost: float, won: float):
