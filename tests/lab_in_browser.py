@@ -31,7 +31,8 @@ def serve_lab(root: Path, folder: Path):
     course, token = folder/"course", secrets.token_hex(8)
     shutil.copytree(root/"nbs", course/"nbs", ignore=shutil.ignore_patterns(".ipynb_checkpoints", "my-model"))
     shutil.copy(root/"settings.ini", course)
-    env = os.environ | {f"JUPYTER_{k}": str(folder/k.lower()) for k in ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")}
+    env = {k: v for k, v in os.environ.items() if k != "MPLBACKEND"}   # the figures are to be seen
+    env |= {f"JUPYTER_{k}": str(folder/k.lower()) for k in ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")}
     process = subprocess.Popen([FT, "lab", "--no-browser", f"--ServerApp.port={_free_port()}", f"--IdentityProvider.token={token}", "--ServerApp.allow_root=True", "--LabApp.expose_app_in_browser=True"],
                                cwd=course, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
     said = []
