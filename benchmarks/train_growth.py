@@ -33,7 +33,8 @@ def one_size(n: int) -> dict:
     airline, tokenizer = load_task("airline"), load_tokenizer("minilm")
     texts, labels = (a + b for a, b in zip(airline.split("train"), airline.split("pool")))
     texts, labels = texts[:n], labels[:n]
-    rows = [{"input_ids": ids, "labels": airline.labels.index(label)}
+    numbers = {label: number for number, label in enumerate(airline.labels)}
+    rows = [{"input_ids": ids, "labels": numbers[label]}
             for ids, label in zip(tokenizer(texts, truncation=True, max_length=LONGEST)["input_ids"], labels)]
     del airline
     model = load_classifier("minilm", ["negative", "neutral", "positive"])

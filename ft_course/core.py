@@ -180,12 +180,13 @@ def claim(
 def alternative_text(
     figure,  # of matplotlib
 ) -> str:
-    "What is written in the figure: titles, labels of the axes, names of lines and remarks."
+    "What is written in the figure: titles, labels of the axes, names of bars and lines, remarks."
     said = []
     for ax in figure.axes:
         axes = " over ".join(filter(None, (ax.get_ylabel(), ax.get_xlabel())))
         legend = ax.get_legend().get_texts() if ax.get_legend() else []
-        inside = dict.fromkeys(t.get_text() for t in (*ax.texts, *legend) if t.get_text())
+        names = [t for t in (*ax.get_xticklabels(), *ax.get_yticklabels()) if re.search("[^\\W\\d]", t.get_text())]
+        inside = dict.fromkeys(t.get_text() for t in (*names, *ax.texts, *legend) if t.get_text())
         parts = filter(None, (ax.get_title(), axes, ", ".join(inside)))
         said.append(": ".join(" ".join(part.split()) for part in parts))
     return "Figure. " + "; ".join(filter(None, said))

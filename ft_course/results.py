@@ -80,15 +80,18 @@ def candidates(
             "TF-IDF": {f"C={C}, weights={w}": _tfidf(C, w) for C, w in linear},
             "frozen encoder": {f"C={C}, weights={w}": _frozen(C, w) for C, w in linear},
             "zero-shot prompt": {name: PromptClassifier(text) for name, text in PROMPTS[task].items()},
-            "random weights": {f"rate {lr:g}": _tuned(lr, EPOCHS[task], pretrained=False) for lr in (2e-4, 5e-4)},
-            "fine-tuned": {f"rate 0.0001, head {h:g} times": _tuned(1e-4, EPOCHS[task], h) for h in (1., 10.)}}
+            "random weights": {f"rate {lr:g}": _tuned(lr, EPOCHS[task], pretrained=False)
+                               for lr in (2e-4, 5e-4)},
+            "fine-tuned": {f"rate 0.0001, head {h:g} times": _tuned(1e-4, EPOCHS[task], h)
+                           for h in (1., 10.)}}
 
 EPOCHS = {"airline": 1, "headlines": 4}
 WRITER = [(12, 2e-4), (12, 5e-4)]
 
 # %% ../nbs/library/results.ipynb #6d4b013a
 CHOSEN = {
-    "airline": {"majority": "most frequent", "TF-IDF": "C=100, weights=balanced", "frozen encoder": "C=10, weights=None",
+    "airline": {"majority": "most frequent", "TF-IDF": "C=100, weights=balanced",
+                "frozen encoder": "C=10, weights=None",
                 "zero-shot prompt": "plain", "random weights": "rate 0.0002",
                 "fine-tuned": "rate 0.0001, head 10 times"},
     "headlines": {"majority": "most frequent", "TF-IDF": "C=100, weights=balanced",
@@ -107,8 +110,10 @@ def choosing(
 def _fewer(task: Task, name: str, test_split: str, train: int | None = None, test: int | None = None) -> Task:
     "The task under another name, with the first rows of its training set and of the split that is tested on."
     from datasets import DatasetDict
-    data = DatasetDict({"train": task.data["train"], "validation": task.data["validation"], "test": task.data[test_split]})
-    return replace(task, name=name, data=data).take(**{k: n for k, n in {"train": train, "test": test}.items() if n})
+    data = DatasetDict({split: task.data[split] for split in ("train", "validation")}
+                       | {"test": task.data[test_split]})
+    rows = {k: n for k, n in {"train": train, "test": test}.items() if n}
+    return replace(task, name=name, data=data).take(**rows)
 
 def choosing_seeds(task: str, row: str) -> tuple:
     "The seeds with which a row's candidates compete."
@@ -150,7 +155,8 @@ def live(
 def full_size(
     name: str,
 ) -> Task:
-    "The task as its stored table uses it: all of it; of `headline_writing` the first 480 training rows and 200 test items."
+    """The task as its stored table uses it: all of it; of `headline_writing` the first 480 training rows
+    and 200 test items."""
     task = load_task(name)
     return _fewer(task, name, "test", train=480, test=200) if name == "headline_writing" else task
 
@@ -189,8 +195,8 @@ def knob_parts() -> list[dict]:
 
 def batch_parts() -> list[dict]:
     "The same for the batch sizes, five seeds each."
-    rows = {"default": turned("num_train_epochs", HParams().num_train_epochs)} | knob("per_device_train_batch_size")
-    return [{"estimators": rows, "task": knob_task(), "seeds": range(5)}]
+    rows = {"default": turned("num_train_epochs", HParams().num_train_epochs)}
+    return [{"estimators": rows | knob("per_device_train_batch_size"), "task": knob_task(), "seeds": range(5)}]
 
 # %% ../nbs/library/results.ipynb #6d78b8d7
 FEW = HParams(learning_rate=2e-4, num_train_epochs=12, per_device_train_batch_size=16, max_steps=156)
@@ -201,7 +207,8 @@ def remedies() -> dict:   # row -> unfitted estimator
         return FineTunedClassifier("minilm", method, replace(FEW, **hparams), callbacks=callbacks)
     return {"as it is": with_(), "early stopping": with_(callbacks=(EarlyStopping(2),)),
             "head only": with_(HeadOnly()), "last 2 layers": with_(LastLayers(2)),
-            "dropout 0.3": with_(callbacks=(DropoutRate(.3),)), "dropout 0.5": with_(callbacks=(DropoutRate(.5),)),
+            "dropout 0.3": with_(callbacks=(DropoutRate(.3),)),
+            "dropout 0.5": with_(callbacks=(DropoutRate(.5),)),
             "weight decay 1": with_(weight_decay=1.), "smaller rate": with_(learning_rate=3e-5)}
 
 def overfitting_parts() -> list[dict]:
@@ -210,7 +217,8 @@ def overfitting_parts() -> list[dict]:
     few = replace(task, name="airline_few")
     common = {"seeds": SEEDS, "validation": True}
     return [{"estimators": remedies(), "task": few.take(train=200), **common},
-            *({"estimators": {f"{n} rows": remedies()["as it is"]}, "task": few.take(train=n), **common} for n in (400, 800))]
+            *({"estimators": {f"{n} rows": remedies()["as it is"]}, "task": few.take(train=n), **common}
+              for n in (400, 800))]
 
 # %% ../nbs/library/results.ipynb #6e2bfcad
 N_TRIALS, SEARCH_SEEDS, TRIALS = 12, (1, 2, 3), STORE/"airline_search_trials.json"
@@ -220,7 +228,8 @@ def search_task() -> Task:
     return replace(load_task("airline").take(train=1000, validation=500, test=1000), name="airline_search")
 
 def search_trials() -> list[dict]:
-    "The stored trials of the search: `number`, `settings`, `value` (macro-F1 on the validation tweets), `seconds`; in order."
+    """The stored trials of the search, in order: `number`, `settings`, `value` (macro-F1 on the validation
+    tweets), `seconds`."""
     return json.loads(TRIALS.read_text(encoding="utf-8"))["trials"]
 
 def _search_settings() -> dict:
@@ -241,7 +250,8 @@ def _make_search(folder):
                "seconds": round(t.duration.total_seconds(), 1)}
               for t in study.trials if t.value is not None]
     with atomic_path(TRIALS) as tmp:
-        tmp.write_text(json.dumps({"trials": trials} | _search_settings() | provenance(), indent=1), encoding="utf-8")
+        kept = {"trials": trials} | _search_settings() | provenance()
+        tmp.write_text(json.dumps(kept, indent=1), encoding="utf-8")
 
 def searched_parts() -> list[dict]:
     "What `compare` is called with: the defaults, and what the search found best."
@@ -250,19 +260,24 @@ def searched_parts() -> list[dict]:
                             "found": FineTunedClassifier("minilm", hparams=replace(HParams(), **best))},
              "task": search_task(), "seeds": SEARCH_SEEDS}]
 
-SMALL_TABLES = {"knobs": knob_parts, "batches": batch_parts, "overfitting": overfitting_parts, "searched": searched_parts}
+SMALL_TABLES = {"knobs": knob_parts, "batches": batch_parts, "overfitting": overfitting_parts,
+                "searched": searched_parts}
 
 # %% ../nbs/library/results.ipynb #cf685b7a
 def stored(
     task: str,  # "airline", "headlines", "headline_writing", "airline_layers", or one of `SMALL_TABLES`
 ) -> Comparison:
     "The stored table: three seeds where seeds matter, canonical test items."
-    if task in SMALL_TABLES: return reduce(or_, (compare(**part, store=STORE, run=False) for part in SMALL_TABLES[task]()))
-    if task != "airline_layers": return compare(estimators(task), full_size(task), SEEDS, store=STORE, run=False)
+    if task in SMALL_TABLES:
+        return reduce(or_, (compare(**part, store=STORE, run=False) for part in SMALL_TABLES[task]()))
+    if task != "airline_layers":
+        return compare(estimators(task), full_size(task), SEEDS, store=STORE, run=False)
     whole, cut = stored("airline"), compare(cut_networks(), load_task("airline"), SEEDS, store=STORE, run=False)
-    six = {"6 layers": whole.records["fine-tuned"], "6 layers, random": whole.records["random weights"]}
-    stale = (*cut.stale, *(row for row, of in zip(six, ("fine-tuned", "random weights")) if of in whole.stale))
-    return replace(cut, records=dict(sorted((cut.records | six).items(), key=lambda row: ("random" in row[0], row[0]))), stale=stale)
+    six = {"6 layers": "fine-tuned", "6 layers, random": "random weights"}
+    records = cut.records | {row: whole.records[of] for row, of in six.items()}
+    stale = (*cut.stale, *(row for row, of in six.items() if of in whole.stale))
+    return replace(cut, records=dict(sorted(records.items(), key=lambda row: ("random" in row[0], row[0]))),
+                   stale=stale)
 
 def make_results(tasks=("airline", "headlines", "headline_writing")):
     """Makes what is missing or stale, validation grids first; prints the tables.
@@ -278,7 +293,8 @@ def make_results(tasks=("airline", "headlines", "headline_writing")):
             raise ValueError(f"the validation runs of {name} chose {wins}, and results.CHOSEN says "
                              f"{CHOSEN.get(name)}: write the former into the latter")
         print(compare(estimators(name), full_size(name), SEEDS, store=STORE).table().to_string(), flush=True)
-        if name == "airline": print(compare(cut_networks(), task, SEEDS, store=STORE).table().to_string(), flush=True)
+        if name == "airline":
+            print(compare(cut_networks(), task, SEEDS, store=STORE).table().to_string(), flush=True)
     if search_is_stale(): _make_search(home()/"searches")
     for name, parts in SMALL_TABLES.items():
         for part in parts(): print(compare(**part, store=STORE).table().to_string(), flush=True)
