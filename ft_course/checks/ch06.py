@@ -19,8 +19,8 @@ from ..training import HParams, step_plan
                  "one?",
                  "The last batch of an epoch is smaller, and it still counts; so does a last step with fewer "
                  "batches. Both round *up*.",
-                 "`math.ceil(rows / batch_size)` batches an epoch; divide those by `accumulation` and round "
-                 "up again; times `epochs`."])
+                 "`math.ceil(rows / batch_size)` is the batches of *one* epoch. How many steps do they make, "
+                 "when the last one may have fewer batches; and how often does that happen in a run?"])
 def check_steps(n_steps: callable):
     "Counts the optimiser's steps of a run."
     for rows, size, k, epochs, why in [
@@ -58,8 +58,8 @@ def draw_schedule(rate_at):
           hints=["Draw it: two straight lines. Where does each begin, and where does it end?",
                  "Before `warmup` the rate is in proportion to `step`; from there on it is in proportion to "
                  "the steps that are left.",
-                 "`peak*step/warmup` if `step < warmup`, otherwise "
-                 "`peak*(n_steps - step)/(n_steps - warmup)`."])
+                 "The rise is `peak*step/warmup`. The fall has the same form: which difference counts the "
+                 "steps that are left, and how many were there when it began?"])
 def check_rate_at(rate_at: callable):
     "The learning rate at a step of the linear schedule with a warm-up."
     for n, peak, warmup in [(20, 1e-3, 5), (64, 1e-4, 7), (10, 2., 0), (12, 1., 1)]:
@@ -81,16 +81,17 @@ def check_rate_at(rate_at: callable):
                  "it by?",
                  "Either try out many decays and keep the one whose product comes closest, or use that a "
                  "product of many factors just below 1 is `exp(-decay*sum(rates))`.",
-                 "`exp(-decay*sum(rates)) = share` gives `decay = -log(share) / sum(rates)`."])
+                 "`exp(-decay*sum(rates)) = share`: take the natural logarithm of both sides, and solve for "
+                 "the decay. It comes out positive."])
 def check_decay(decay_for: callable):
     "The weight decay that leaves a given share of a weight after a run."
     rng = np.random.default_rng(6)
     schedule = [1e-4*min((s + 1)/7, (64 - s)/57) for s in range(64)]
     for share, rates, why in [
-        (.9, [1e-4]*100, "After one step `1 - rate*decay` of the weight is left, after two steps the square "
-                         "of that."),
         (.5, [1e-4]*100, "The steps multiply: each one takes its share of what the others have left, not of "
                          "the beginning."),
+        (.9, [1e-4]*100, "After one step `1 - rate*decay` of the weight is left, after two steps the square "
+                         "of that."),
         (.9, schedule, "The rate changes over the run; every step shrinks the weight by its *own* rate times "
                        "the decay."),
         (.2, rng.uniform(1e-5, 3e-4, 200).tolist(), "The steps multiply: each one takes its share of what the "
@@ -101,7 +102,14 @@ def check_decay(decay_for: callable):
         wanted = max(0., -math.log(share) / sum(rates))
         if np.ndim(got) != 0:
             raise Wrong(f"{called(decay_for, share, rates)} has the shape {np.shape(got)}; return one number.")
-        expect(float(got), wanted, called(decay_for, share, rates), why, tolerance=.025)
+        got = float(got)
+        if got < -1e-7 and wanted > 0:
+            why = "A decay below 0 makes weights grow. The logarithm of a share below 1 is negative."
+        elif wanted > 0 and abs(got/wanted - math.log10(math.e)) < .01:
+            why = "`exp` is undone by the natural logarithm, `math.log`; this one has the base 10."
+        elif wanted > 0 and abs(got/wanted - 1) < .1:
+            why = "That is close, but not within one part in forty: if you try decays out, try finer ones."
+        expect(got, wanted, called(decay_for, share, rates), why, tolerance=.025)
 
 # %% ../../nbs/checks/06.ipynb #a97bc5fa
 def _within_one_standard_error(scores, minutes):
@@ -115,17 +123,17 @@ def _within_one_standard_error(scores, minutes):
                  "close enough to it?",
                  "The standard error of a mean of n scores is their standard deviation (`ddof=1`) divided by "
                  "the root of n. Use that of the best setting as the limit for all.",
-                 "Keep the settings whose mean is at least `best_mean - best_error`; of those return the one "
-                 "with the fewest minutes, and of equally cheap ones the one with the higher mean."])
+                 "Keep the settings whose mean is at least `best_mean - best_error`. `min` over those takes a "
+                 "`key`: a pair decides by its first number, and by the second where the first are equal."])
 def check_choose(cheapest: callable):
     "The one-standard-error rule."
     for scores, minutes, why in [
         ({"a": [.70, .72, .74], "b": [.80, .82, .78]}, {"a": 1, "b": 9},
          "A cheap setting that is clearly worse is not good enough."),
+        ({"a": [.70, .80, .803], "b": [.795, .81, .795]}, {"a": 1, "b": 2},
+         "The limit comes from the best setting's runs, not from those of the setting that is looked at."),
         ({"a": [.70, .86, .72], "b": [.80, .81, .79], "c": [.785, .80, .79]}, {"a": 1, "b": 9, "c": 9},
          "Compare means; one lucky run is not the setting."),
-        ({"a": [.75, .85, .74], "b": [.80, .802, .798]}, {"a": 1, "b": 2},
-         "The limit comes from the best setting's runs, not from those of the setting that is looked at."),
         ({"a": [.790, .794, .792], "b": [.80, .82, .78]}, {"a": 1, "b": 9},
          "A setting within one standard error of the best mean is good enough, and then the minutes decide."),
         ({"a": [.786, .787, .785], "b": [.80, .82, .78]}, {"a": 1, "b": 9},
@@ -156,19 +164,27 @@ def _lead_of_best(n_trials, spread):
           hints=["What does averaging k runs do to the spread of a trial's score?",
                  "The mean of k runs scatters by `spread/sqrt(k)`, so the lead of the best trial shrinks by "
                  "the root of k too.",
-                 "Count k up from 1 until `lead_of_best(n_trials, spread/math.sqrt(k)) <= at_most`."])
+                 "Count k up from 1. What do you give `lead_of_best` as the spread of a mean of k runs, and "
+                 "when may you stop?"])
 def check_luck(seeds_per_trial: callable):
     "Seeds a trial, so that luck alone lends the best trial no more than a given lead."
     for n, spread, ratio2, why in [
-        (12, .01, 2.5, "Averaging k runs divides the spread of a trial's score by the root of k."),
-        (12, .02, 6.5, "Averaging k runs divides the spread of a trial's score by the root of k, not by k."),
-        (40, .01, 4.5, "The more trials, the further the luckiest of them lies from the mean: the number of "
+        (12, .02, 4.4, "Averaging k runs divides the spread of a trial's score by the root of k."),
+        (12, .01, 6.3, "Averaging k runs divides the spread of a trial's score by the root of k, not by k."),
+        (40, .01, 4.4, "The more trials, the further the luckiest of them lies from the mean: the number of "
                        "trials counts."),
         (2, .03, 1.4, "Two trials are a search too: the better of two equal ones is ahead by luck."),
         (12, .01, .3, "Where one run is enough, the answer is 1."),
     ]:
         at_most = round(_lead_of_best(n, spread) / math.sqrt(ratio2), 6)
-        expect_call(seeds_per_trial, n, spread, at_most, wanted=math.ceil(ratio2), why=why)
+        got, wanted = call(seeds_per_trial, n, spread, at_most), math.ceil(ratio2)
+        if np.ndim(got) == 0 and wanted > 1 and got == wanted - 1:
+            why = (f"With {wanted - 1} the lead is still above the limit; k has to bring it down to the limit "
+                   "or below.")
+        elif np.ndim(got) == 0 and got == math.ceil((spread/at_most)**2):
+            why = ("The more trials, the further the luckiest of them lies from the mean: the number of trials "
+                   "counts.")
+        expect(got, wanted, called(seeds_per_trial, n, spread, at_most), why)
     expect_call(seeds_per_trial, 1, .01, .002, wanted=1,
                 why="With one trial there is nothing to choose and no lead; yet a trial needs at least one "
                     "run.")
