@@ -33,9 +33,11 @@ def one_size(n: int) -> dict:
     airline, tokenizer = load_task("airline"), load_tokenizer("minilm")
     texts, labels = (a + b for a, b in zip(airline.split("train"), airline.split("pool")))
     texts, labels = texts[:n], labels[:n]
-    numbers = {label: number for number, label in enumerate(airline.labels)}
-    rows = [{"input_ids": ids, "labels": numbers[label]}
-            for ids, label in zip(tokenizer(texts, truncation=True, max_length=LONGEST)["input_ids"], labels)]
+    numbers, rows = {label: number for number, label in enumerate(airline.labels)}, []
+    for start in range(0, n, 1000):   # all at once would leave a heap behind that training never needed
+        part = slice(start, start + 1000)
+        ids = tokenizer(texts[part], truncation=True, max_length=LONGEST)["input_ids"]
+        rows += [{"input_ids": one, "labels": numbers[label]} for one, label in zip(ids, labels[part])]
     del airline
     model = load_classifier("minilm", ["negative", "neutral", "positive"])
     hparams = HParams(num_train_epochs=1, per_device_train_batch_size=32)

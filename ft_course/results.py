@@ -306,4 +306,4 @@ def minutes_here(
     minutes: float,  # of computing, on the reference machine
 ) -> float:
     "The same on this machine, scaled by the measured speed of matrix products."
-    return minutes*REFERENCE_GFLOPS / gflops()
+    return minutes*REFERENCE_GFLOPS / max(gflops() for _ in range(5))   # what else runs can only slow it down

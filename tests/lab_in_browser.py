@@ -1,4 +1,5 @@
 "`ft-course lab` as a process of its own, and Chromium in front of it; shared by the tests that need them."
+import contextlib
 import os
 import re
 import secrets
@@ -7,7 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
+import time
 from pathlib import Path
 
 import pytest
@@ -19,13 +20,22 @@ IDLE = "() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.
 needs_chromium = pytest.mark.skipif(not CHROMIUM and not os.environ.get("CI"), reason="no Chromium on this machine")
 
 
+def _wait_for(address: str, seconds: int = 30):
+    "Returns when somebody listens there: the lab says its address a moment before it does."
+    host, port = address.removeprefix("http://").split(":")
+    for _ in range(10*seconds):
+        with contextlib.suppress(ConnectionRefusedError), socket.create_connection((host, int(port)), timeout=5): return
+        time.sleep(.1)
+    raise AssertionError(f"nobody listens at {address}")
+
+
 def _free_port() -> int:
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
 
 
-@contextmanager
+@contextlib.contextmanager
 def serve_lab(root: Path, folder: Path):
     "The lab on a copy of the course in `folder`, with Jupyter folders and a token of its own: (address, token, the copy)."
     course, token = folder/"course", secrets.token_hex(8)
@@ -43,6 +53,7 @@ def serve_lab(root: Path, folder: Path):
             if m := re.search(r"http://127\.0\.0\.1:\d+", line): break
         else: raise AssertionError("the lab ended before it was running:\n" + "".join(said))
         threading.Thread(target=lambda: [None for _ in process.stdout], daemon=True).start()   # a full pipe would stop it
+        _wait_for(m.group())
         yield m.group(), token, course
     finally:
         os.killpg(process.pid, 2)
@@ -50,7 +61,7 @@ def serve_lab(root: Path, folder: Path):
         except subprocess.TimeoutExpired: os.killpg(process.pid, 9)
 
 
-@contextmanager
+@contextlib.contextmanager
 def page_of(url: str):
     "A page in Chromium at this address of the lab, and a list of the requests that left the machine."
     from playwright.sync_api import sync_playwright
@@ -58,7 +69,7 @@ def page_of(url: str):
     with sync_playwright() as p:
         browser = p.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_page(viewport={"width": 1280, "height": 1000})
-        page.on("request", lambda r: None if re.match(rf"{address}|ws://127\.0\.0\.1|data:|blob:", r.url) else elsewhere.append(r.url))
+        page.on("request", lambda r: None if re.match(rf"{address}|ws://127\.0\.0\.1|data:|blob:|attachment:", r.url) else elsewhere.append(r.url))
         try:
             page.goto(url)
             yield page, elsewhere
