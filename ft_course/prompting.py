@@ -20,8 +20,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from .core import CourseError, atomic_path, home, nearest, progress, seeded
-from .models import (_kind, best_device, context_length, load_causal, load_tokenizer, quiet_transformers,
-                              resolve_model)
+from .models import (_kind, best_device, context_length, load_causal, load_tokenizer,
+                              quiet_transformers, resolve_model)
 from .training import _check_labels, _check_pairs, _check_texts, length_grouped_batches
 
 # %% ../nbs/2_alternatives/08_prompting.ipynb #46422cfe
@@ -53,8 +53,9 @@ def plain_text(
     text: str,
     max_length: int | None = None,  # tokens that are kept; None keeps all
 ) -> str:
-    "The text, its special tokens broken up by a space so that they are read as characters, cut to its first tokens."
-    marks = {str(t) for t in tokenizer.added_tokens_decoder.values() if t.special} | set(tokenizer.all_special_tokens)
+    "The text cut to its first tokens; special tokens that it spells are broken up by a space."
+    marks = {str(t) for t in tokenizer.added_tokens_decoder.values() if t.special}
+    marks |= set(tokenizer.all_special_tokens)
     for mark in sorted(marks, key=len, reverse=True): text = text.replace(mark, f"{mark[:1]} {mark[1:]}")
     if max_length is None: return text
     spans = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
@@ -81,11 +82,12 @@ def language_model(
     where = resolve_model(name)
     with quiet_transformers(): config = AutoConfig.from_pretrained(**where)
     if (kind := _kind(config)) != "decoder":
-        raise ValueError(f"{name} is an {kind}, and a prompt needs a causal language model that goes on from it; "
-                         "give one such as smollm2")
+        raise ValueError(f"{name} is an {kind}, and a prompt needs a causal language model that goes on from "
+                         "it; give one such as smollm2")
     folder = Path(where["pretrained_model_name_or_path"])   # a folder's weights may be replaced while we run
     files = sorted(folder.glob("*.safetensors")) if folder.is_dir() else []
-    return _load(str(name), best_device(), tuple((f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files))
+    stamp = tuple((f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files)
+    return _load(str(name), best_device(), stamp)
 
 def unload():
     "Lets go of the language models that `language_model` keeps in memory."
@@ -115,7 +117,7 @@ def may_see(
     answer: torch.Tensor,    # -1 in a prompt
     position: torch.Tensor,
 ) -> torch.Tensor:           # bool, shape (n, n): [i, j] says whether i may read j
-    "What each token of a packed sequence reads: what comes before it in its row, and of the answers only its own."
+    "What each token of a packed sequence reads: what came before it in its row, of the answers only its own."
     return ((row[:, None] == row) & (position[:, None] >= position)
             & ((answer == -1) | (answer[:, None] == answer)))
 
@@ -134,7 +136,7 @@ def keys_and_values(network, prefix: list[int]):
     return network.base_model(input_ids=ids, past_key_values=DynamicCache(), use_cache=True).past_key_values
 
 def passes(lengths: list[int], tokens: int) -> list[list[int]]:
-    "Numbers of the rows that go through the network together: in order, up to so many tokens, at least one row."
+    "Numbers of the rows that share a pass: in order, up to so many tokens, at least one row."
     found, room = [], 0
     for i, length in enumerate(lengths):
         if length > room or not found: found, room = [*found, []], tokens
@@ -156,18 +158,20 @@ def answer_log_likelihoods(
     scores, device = torch.zeros(len(rows), len(answers)), next(network.parameters()).device
     with torch.inference_mode():
         cache = keys_and_values(network, prefix)
-        for numbers in progress(passes([len(r) + beside for r in rows], tokens_per_pass), "prompting", unit="pass"):
+        plan = passes([len(r) + beside for r in rows], tokens_per_pass)
+        for numbers in progress(plan, "prompting", unit="pass"):
             laid, read = (t.to(device) for t in pack([rows[i] for i in numbers], answers, len(prefix)))
             n = laid.shape[1]
-            seen = torch.cat([torch.ones(n, len(prefix), dtype=torch.bool, device=device), may_see(*laid[1:])], 1)
-            mask = torch.zeros(seen.shape, dtype=network.dtype, device=device)
-            mask.masked_fill_(~seen, torch.finfo(network.dtype).min)
-            states = network.base_model(input_ids=laid[:1], position_ids=laid[3:], attention_mask=mask[None, None],
-                                        past_key_values=cache, use_cache=cache is not None).last_hidden_state[0]
+            mask = torch.zeros(n, len(prefix) + n, dtype=network.dtype, device=device)
+            mask[:, len(prefix):].masked_fill_(~may_see(*laid[1:]), torch.finfo(network.dtype).min)
+            states = network.base_model(input_ids=laid[:1], position_ids=laid[3:],
+                                        attention_mask=mask[None, None], past_key_values=cache,
+                                        use_cache=cache is not None).last_hidden_state[0]
             if cache is not None: cache.crop(-n)   # the prefix stays, this pass goes
             r, a, token, place = read
             places, which = place.unique(return_inverse=True)
-            found = network.get_output_embeddings()(states[places]).float().log_softmax(-1)[which, token]
+            logits = network.get_output_embeddings()(states[places]).float()
+            found = logits.log_softmax(-1)[which, token]
             scores.index_put_((torch.tensor(numbers)[r.cpu()], a.cpu()), found.cpu(), accumulate=True)
     return scores.numpy()
 
@@ -182,8 +186,9 @@ class _Examples:
         texts, labels = _check_pairs(texts, labels)
         if self.selection == "first": return list(zip(texts, labels))
         if not 0 < self.n_examples <= len(texts):
-            raise ValueError(f"n_examples={self.n_examples}: it has to be from 1 to the {len(texts)} rows given to fit"
-                             + (", or 0 for none" if self.selection == "balanced" else ""))
+            none = ", or 0 for none" if self.selection == "balanced" else ""
+            raise ValueError(f"n_examples={self.n_examples}: it has to be from 1 to the {len(texts)} rows "
+                             f"given to fit{none}")
         if self.selection == "similar":
             from ft_course.embeddings import embed
             self.vectors_ = embed(texts)
@@ -210,11 +215,12 @@ def _answer_tokens(tokenizer, prompt: str, answers: list[str], special: bool) ->
             else tokenizer(a, add_special_tokens=False)["input_ids"] for w, a in zip(whole, answers)]
 
 def _check_context(name, tokenizer, network, messages, prompts, answers, chat):
-    "Raises `ValueError` that names the longest part when a prompt with its answer is more than the model reads."
+    "Raises `ValueError` that names the longest part when prompt and answer are more than the model reads."
     longest = context_length(network.config)
     worst, answer = max(range(len(prompts)), key=lambda i: len(prompts[i])), max(map(len, answers))
     if not longest or len(prompts[worst]) + answer <= longest: return
-    def tokens(kept): return len(tokenizer(render(tokenizer, kept, chat), add_special_tokens=not chat)["input_ids"])
+    def tokens(kept):
+        return len(tokenizer(render(tokenizer, kept, chat), add_special_tokens=not chat)["input_ids"])
     whole, blank = messages[worst], messages[worst][-1] | {"content": ""}
     system = [m for m in whole if m["role"] == "system"]
     parts = {"instruction": tokens([*system, blank])}
@@ -224,10 +230,10 @@ def _check_context(name, tokenizer, network, messages, prompts, answers, chat):
     remedy = {"instruction": "is the longest part: shorten it",
               "examples": "are the longest part: take fewer, or a smaller max_length",
               "text": "is the longest part: take a smaller max_length"}
-    raise ValueError(f"the prompt has {len(prompts[worst]):,} tokens and with an answer of {answer} it has to fit into "
-                     f"the {longest:,} that {name} reads; the instruction has {parts['instruction']:,}, the "
-                     f"{(len(whole) - len(system)) // 2} examples {parts['examples']:,}, the text {parts['text']:,}: "
-                     f"the {blame} {remedy[blame]}")
+    raise ValueError(f"the prompt has {len(prompts[worst]):,} tokens and with an answer of {answer} it has to "
+                     f"fit into the {longest:,} that {name} reads; the instruction has "
+                     f"{parts['instruction']:,}, the {(len(whole) - len(system)) // 2} examples {parts['examples']:,}, the text "
+                     f"{parts['text']:,}: the {blame} {remedy[blame]}")
 
 class _Asked:
     "What a prompt's answer is."
@@ -235,7 +241,8 @@ class _Asked:
         "The conversation of every text."
         prepare = functools.cache(prepare)
         def shown(text): return fill(template, prepare(text))
-        return [chat_messages(self.instruction, [(shown(t), self.words_[label]) for t, label in shots], shown(text))
+        def turns(shots): return [(shown(text), self.words_[label]) for text, label in shots]
+        return [chat_messages(self.instruction, turns(shots), shown(text))
                 for text, shots in zip(texts, examples)]
 
     def _probabilities(self, template, texts, examples) -> np.ndarray:
@@ -244,7 +251,8 @@ class _Asked:
         if hasattr(self.model, "label_probabilities"):   # an endpoint
             return self.model.label_probabilities(self._messages(template, texts, examples, str), words)
         tokenizer, network = language_model(self.model)
-        messages = self._messages(template, texts, examples, lambda t: plain_text(tokenizer, t, self.max_length))
+        messages = self._messages(template, texts, examples,
+                                  lambda text: plain_text(tokenizer, text, self.max_length))
         chat = self.chat and bool(tokenizer.chat_template)
         rendered = [render(tokenizer, m, chat) for m in messages]
         prompts = tokenizer(rendered, add_special_tokens=not chat)["input_ids"]
@@ -263,7 +271,7 @@ CONTENT_FREE = ("N/A", "[MASK]", "")   # texts that say nothing, as in Zhao et a
 
 def calibrated(
     probabilities,  # shape (n_texts, n_classes)
-    content_free,   # what the same prompt says of texts without content, shape (n_classes,) or (n_texts, n_classes)
+    content_free,   # what the same prompt says of texts without content; the same shape, or (n_classes,)
 ) -> np.ndarray:
     "Probabilities divided by those of a text without content, and brought to sum 1 again (Zhao et al. 2021)."
     ratio = np.asarray(probabilities) / np.maximum(content_free, 1e-9)
@@ -276,8 +284,8 @@ class PromptClassifier(ClassifierMixin, _Examples, _Asked, BaseEstimator):
         instruction: str,          # what is asked, the system message; may be empty
         model="smollm2",           # alias, folder or Hub id of a causal model, or an `Endpoint`
         n_examples: int = 0,       # examples in the prompt, in all
-        selection: str = "balanced",  # "balanced": drawn evenly from the labels; "first": all rows given to `fit`,
-                                   # in their order; "similar": the rows nearest to each text, the nearest last
+        selection: str = "balanced",  # "balanced": drawn evenly from the labels; "first": all rows given to
+                                   # `fit`, in order; "similar": those nearest to each text, the nearest last
         label_words: dict | None = None,  # label -> the word that stands for it; None: the labels themselves
         templates=("{text}",),     # user messages; with several, their probabilities are averaged
         chat: bool = True,         # False: plain lines in place of the model's chat template
@@ -287,10 +295,10 @@ class PromptClassifier(ClassifierMixin, _Examples, _Asked, BaseEstimator):
         cache_prefix: bool = True, # compute what all prompts share only once?
         random_state=0,            # which examples are drawn, and their order
     ):
-        (self.instruction, self.model, self.n_examples, self.selection, self.label_words, self.templates, self.chat,
-         self.calibrate, self.normalize_length, self.max_length, self.cache_prefix, self.random_state) = (
-            instruction, model, n_examples, selection, label_words, templates, chat, calibrate, normalize_length,
-            max_length, cache_prefix, random_state)
+        self.instruction, self.model, self.templates, self.chat = instruction, model, templates, chat
+        self.n_examples, self.selection, self.label_words = n_examples, selection, label_words
+        self.calibrate, self.normalize_length, self.max_length = calibrate, normalize_length, max_length
+        self.cache_prefix, self.random_state = cache_prefix, random_state
 
     def fit(self, texts, labels, validation=None) -> "PromptClassifier":
         """Takes the labels and chooses the examples; `validation` is not looked at.
@@ -306,13 +314,14 @@ class PromptClassifier(ClassifierMixin, _Examples, _Asked, BaseEstimator):
 
     def _check_settings(self):
         if self.selection not in SELECTIONS:
-            raise ValueError(f"selection={self.selection!r}{nearest(self.selection, SELECTIONS)}: it has to be one of "
-                             f"{', '.join(SELECTIONS)}")
+            raise ValueError(f"selection={self.selection!r}{nearest(self.selection, SELECTIONS)}: it has to be "
+                             f"one of {', '.join(SELECTIONS)}")
         if isinstance(self.templates, str) or not len(self.templates):
             raise ValueError(f"templates={self.templates!r}: it has to be a list of messages, at least one")
         for template in self.templates:
             if "{text}" not in template:
-                raise ValueError(f"the template {template!r} has no {{text}}, so the model would never see the text")
+                raise ValueError(f"the template {template!r} has no {{text}}, "
+                                 "so the model would never see the text")
 
     def _words(self, classes) -> dict:
         "Label -> word. Raises `ValueError` where a label has none, or two have the same."
@@ -359,7 +368,7 @@ class PromptClassifier(ClassifierMixin, _Examples, _Asked, BaseEstimator):
 
 # %% ../nbs/2_alternatives/08_prompting.ipynb #a61870a7
 def writing_view():
-    "Shows below the cell what is being written, as characters and not as HTML; returns the function to call with it."
+    "A function that shows below the cell the text it is called with, as characters and not as HTML."
     import ipywidgets
     from IPython.display import display
     box = ipywidgets.HTML()
@@ -395,8 +404,8 @@ def generate(
     _check_writing(temperature, top_p, stop, max_new_tokens)
     show = writing_view() if stream is True else stream
     if hasattr(model, "label_probabilities"):
-        return model.write([chat_messages(instruction, [], p) for p in prompts], max_new_tokens, temperature, top_p,
-                           list(stop), random_state, show)
+        return model.write([chat_messages(instruction, [], p) for p in prompts], max_new_tokens, temperature,
+                           top_p, list(stop), random_state, show)
     tokenizer, network = language_model(model)
     chat = bool(tokenizer.chat_template)
     rendered = [render(tokenizer, chat_messages(instruction, [], plain_text(tokenizer, p))) for p in prompts]
@@ -416,23 +425,26 @@ def generate(
 def _check_room(rows, longest, max_new_tokens, model):
     for i, ids in enumerate(rows):
         if longest and len(ids) + max_new_tokens > longest:
-            raise ValueError(f"prompts[{i}] has {len(ids):,} tokens with its instruction, and with max_new_tokens="
-                             f"{max_new_tokens} that is more than the {longest:,} that {model} reads; shorten it")
+            raise ValueError(f"prompts[{i}] has {len(ids):,} tokens with its instruction, and with "
+                             f"max_new_tokens={max_new_tokens} that is more than the {longest:,} that {model} "
+                             "reads; shorten it")
 
 def _write(tokenizer, network, rows, max_new_tokens, draw, stop, show) -> list[str]:
     "The answers to one batch."
     from transformers import StoppingCriteriaList
     width, device = max(map(len, rows)), next(network.parameters()).device
-    def padded(fill, of): return torch.tensor([[fill]*(width - len(ids)) + of(ids) for ids in rows], device=device)
+    def padded(fill, of):
+        return torch.tensor([[fill]*(width - len(ids)) + of(ids) for ids in rows], device=device)
     def written(ids): return tokenizer.batch_decode(ids[:, width:], skip_special_tokens=True)
     def watch(ids, scores, **_):   # is called after every token; says which rows are done
         texts = written(ids)
         if show: show(_until(texts[0], stop))
         return torch.tensor([any(s in t for s in stop) for t in texts], device=ids.device)
     more = {"stopping_criteria": StoppingCriteriaList([watch])} if stop or show else {}
-    ids = network.generate(input_ids=padded(tokenizer.pad_token_id, list), max_new_tokens=max_new_tokens,
-                           attention_mask=padded(0, lambda ids: [1]*len(ids)),
-                           eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id, **draw, **more)
+    ids = network.generate(input_ids=padded(tokenizer.pad_token_id, list),
+                           attention_mask=padded(0, lambda ids: [1]*len(ids)), max_new_tokens=max_new_tokens,
+                           eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
+                           **draw, **more)
     return written(ids)
 
 # %% ../nbs/2_alternatives/08_prompting.ipynb #11be7b4c
@@ -440,7 +452,8 @@ def read_json(
     text: str,     # what a model wrote; words around the JSON are passed over
     schema: dict,  # a JSON schema
 ):
-    "The first JSON object or list in the text. Raises `ValueError` that says why it is none or does not fit the schema."
+    """The first JSON object or list in the text. Raises `ValueError` that says why there is none, or where it
+    does not fit the schema."""
     import jsonschema
     import referencing.exceptions
     try: jsonschema.Draft202012Validator.check_schema(schema)
@@ -471,7 +484,7 @@ def generate_json(
     max_new_tokens: int = 96,
     random_state: int = 0,
 ):
-    "The JSON that the model wrote, checked by the schema. Raises `ValueError` with the last reason when no try passed."
+    "The JSON that the model wrote, checked. Raises `ValueError` with the last reason when no try passed."
     if tries < 1: raise ValueError(f"tries={tries}: it has to be 1 or more")
     for i in range(tries):
         text, = generate([json_prompt(prompt, schema)], model, instruction, max_new_tokens,
@@ -496,8 +509,8 @@ class _Asking:
     def ask(self,
         messages: list[dict],  # as from `chat_messages`
         **settings,            # of the request: temperature, top_p, stop, seed, ...
-    ) -> dict:                 # `text`, `top` (token and log-probability of the first token's rivals), tokens in and out
-        "The model's answer, from the disk where it was asked before. Raises `CourseError` when there is none to be had."
+    ) -> dict:                 # `text`, `top` (rivals of the first token), `tokens_in`, `tokens_out`
+        "The model's answer, from the disk where it was asked before. Raises `CourseError` when there is none."
         file = self._file(messages, settings)
         try: answer = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError): answer = None   # not asked yet, or a broken file: ask
@@ -515,7 +528,8 @@ class _Asking:
         key = self._key()
         try: import openai
         except ImportError:
-            raise CourseError("An endpoint needs the openai package: pip install 'ft_course[hosted]'.") from None
+            raise CourseError("An endpoint needs the openai package: "
+                              "pip install 'ft_course[hosted]'.") from None
         without = {k: v for k, v in settings.items() if "logprobs" not in k}
         if not self._count["logprobs"]: settings = without
         try:
@@ -530,14 +544,17 @@ class _Asking:
             return answer
         refused = isinstance(problem, (openai.AuthenticationError, openai.PermissionDeniedError))
         said = f"it refused the key in {self.key_env}" if refused else str(problem).replace(key, "***")[:300]
-        raise CourseError(f"{self.url} gave no answer for the model {self.model!r}: {type(problem).__name__}, {said}")
+        raise CourseError(f"{self.url} gave no answer for the model {self.model!r}: "
+                          f"{type(problem).__name__}, {said}")
 
 def _read_reply(reply) -> dict:
     "What is kept of a server's reply."
     choice, usage = reply.choices[0], reply.usage
     first = choice.logprobs.content[:1] if choice.logprobs and choice.logprobs.content else []
-    return {"text": choice.message.content or "", "top": [[t.token, t.logprob] for f in first for t in f.top_logprobs],
-            "tokens_in": usage.prompt_tokens if usage else 0, "tokens_out": usage.completion_tokens if usage else 0}
+    return {"text": choice.message.content or "",
+            "top": [[rival.token, rival.logprob] for place in first for rival in place.top_logprobs],
+            "tokens_in": usage.prompt_tokens if usage else 0,
+            "tokens_out": usage.completion_tokens if usage else 0}
 
 # %% ../nbs/2_alternatives/08_prompting.ipynb #51ce433d
 def _label_from(answer: dict, words: list[str]) -> np.ndarray:
@@ -560,11 +577,12 @@ def _no_calls() -> dict: return {"asked": 0, "from_cache": 0, "tokens_in": 0, "t
 
 @dataclass(frozen=True)
 class Endpoint(_Asking):
-    """A model behind an OpenAI-compatible address, to be given as `model=`. Answers are kept on disk by url, model
-    and messages. Raises `ValueError` for an address with a key in it, `CourseError` when it cannot be asked."""
+    """A model behind an OpenAI-compatible address, to be given as `model=`. Answers are kept on disk by url,
+    model and messages. Raises `ValueError` for an address with a key in it, `CourseError` when it gives
+    no answer."""
     url: str                     # "https://api.openai.com/v1"
     model: str                   # the model's name there
-    key_env: str | None = "OPENAI_API_KEY"  # name of the environment variable with the key; None where none is wanted
+    key_env: str | None = "OPENAI_API_KEY"  # the environment variable with the key; None where none is wanted
     price_in: float | None = None   # of a million tokens read
     price_out: float | None = None  # of a million tokens written
     folder: str | None = None    # where answers are kept; None: the course's cache
@@ -573,21 +591,22 @@ class Endpoint(_Asking):
 
     def __post_init__(self):
         if self.key_env is not None and not re.fullmatch(r"[A-Z_][A-Z0-9_]{0,60}", self.key_env):
-            raise ValueError("key_env has to be the NAME of an environment variable, in capitals, and never the key")
+            raise ValueError("key_env has to be the NAME of an environment variable, in capitals, "
+                             "and never the key")
         if not re.fullmatch(r"https?://[^@?#\s]+", self.url):
-            raise ValueError("url has to be an address like https://api.openai.com/v1, without a user, a question mark "
-                             "or a key in it")
+            raise ValueError("url has to be an address like https://api.openai.com/v1, without a user, "
+                             "a question mark or a key in it")
     def __deepcopy__(self, memo): return self   # copies of an estimator go on counting on the same bill
 
     def _key(self) -> str:
         key = "none" if self.key_env is None else os.environ.get(self.key_env, "").strip()
         if not key:
-            raise CourseError(f"The environment variable {self.key_env} holds no key for {self.url}; set it before you "
-                              "start, or give key_env=None for a server that wants none.")
+            raise CourseError(f"The environment variable {self.key_env} holds no key for {self.url}; set it "
+                              "before you start, or give key_env=None for a server that wants none.")
         return key
 
     def spent(self) -> dict:
-        "What was used in this process: `asked`, `from_cache`, `tokens_in`, `tokens_out`, `cost` (None without prices)."
+        "Used in this process: `asked`, `from_cache`, `tokens_in`, `tokens_out`, `cost` (None without prices)."
         used = {k: v for k, v in self._count.items() if k != "logprobs"}
         if self.price_in is None or self.price_out is None: return used | {"cost": None}
         return used | {"cost": (used["tokens_in"]*self.price_in + used["tokens_out"]*self.price_out) / 1e6}
@@ -604,7 +623,8 @@ class Endpoint(_Asking):
 
     def label_probabilities(self, conversations, words: list[str]) -> np.ndarray:
         "Probability of each word as the answer to each conversation, shape (n_conversations, n_words)."
-        answers = self.ask_all(conversations, temperature=0., logprobs=True, top_logprobs=20, **{self.limit: 16})
+        answers = self.ask_all(conversations, temperature=0., logprobs=True, top_logprobs=20,
+                               **{self.limit: 16})
         return np.array([_label_from(answer, words) for answer in answers])
 
     def write(self, conversations, max_new_tokens, temperature, top_p, stop, random_state, show) -> list[str]:
@@ -618,8 +638,8 @@ class Endpoint(_Asking):
 
 # %% ../nbs/2_alternatives/08_prompting.ipynb #bb617bab
 PROMPTED = {
-    "headlines": "Which section of a newspaper does this headline belong to: business, entertainment, politics, "
-                 "sports or tech? Answer with one word.",
+    "headlines": "Which section of a newspaper does this headline belong to: business, entertainment, "
+                 "politics, sports or tech? Answer with one word.",
     "airline": "Is the tone of this message to an airline negative, neutral or positive? Answer with one word.",
 }
 
@@ -646,8 +666,9 @@ class PromptPanel:
         self.task, self.instruction, self.templates, self.model = task, instruction, dict(templates), model
         steps = tuple(n for n in (0, 1, 2, 5, 10, 20, 40, 80) if n <= most)
         controls = {"n_examples": Control("examples", "choice", options=steps, why=(
-                        "turns that are shown before the text. More: longer to read, the form of the answer is clear")),
-                    "template": Control("wording", "choice", options=tuple(self.templates), why="how it is asked"),
+                        "turns that are shown before the text. More: longer to read, and the form is clear")),
+                    "template": Control("wording", "choice", options=tuple(self.templates),
+                                        why="how it is asked"),
                     "calibrate": Control("calibration", "choice", options=(False, True), why=(
                         "divide by what the prompt says of texts without content")),
                     "random_state": Control("draw", "int", 0, 9, why="which examples, and in which order")}
@@ -655,7 +676,8 @@ class PromptPanel:
                     "random_state": 0}
         self.dials = Dials(controls, defaults)
         self.text = ipw.Text(value=text, description="text", layout={"width": "100%"})
-        self.button = ipw.Button(description="Ask", tooltip="ask the model with these settings", button_style="primary")
+        self.button = ipw.Button(description="Ask", tooltip="ask the model with these settings",
+                                 button_style="primary")
         self.picture, self.probabilities = ipw.HTML(), None
         self.button.on_click(lambda _: self.ask())
         self.box = ipw.VBox([self.text, self.dials, self.button, self.picture, named()])
@@ -669,8 +691,9 @@ class PromptPanel:
     def estimator(self) -> PromptClassifier:
         "The classifier with the settings of the dials, unfitted."
         values = self.dials.values
-        return PromptClassifier(self.instruction, self.model, values["n_examples"], calibrate=values["calibrate"],
-                                templates=(self.templates[values["template"]],), random_state=values["random_state"])
+        return PromptClassifier(self.instruction, self.model, values["n_examples"],
+                                templates=(self.templates[values["template"]],),
+                                calibrate=values["calibrate"], random_state=values["random_state"])
 
     def ask(self) -> dict | None:
         "Label -> probability for the text; shows the bars, or the sentence that says what went wrong."

@@ -22,22 +22,28 @@ def _label_probabilities(logs, normalize):
 def _as_dict(got, wanted, when):
     "A dict of numbers, whatever type of number it holds."
     if not isinstance(got, dict): raise Wrong(f"{when} has to be a dict from label to probability.")
-    if set(got) != set(wanted): raise Wrong(f"{when} has the keys {sorted(map(str, got))}; every label of `logs` has to be one.")
+    if set(got) != set(wanted):
+        raise Wrong(f"{when} has the keys {sorted(map(str, got))}; every label of `logs` has to be one.")
     return {k: float(v) for k, v in got.items()}
 
 @exercise("08.labels", "warm-up", uses="import math\nimport numpy as np",
-          hints=["A word's probability is the product of its tokens' probabilities. What is that in logarithms?",
+          hints=["A word's probability is the product of its tokens' probabilities. What is that "
+                 "in logarithms?",
                  "First one score a label: the sum (or mean) of its list. Then the softmax over the labels.",
-                 "Take away the largest score before `np.exp`, or tiny probabilities become zero divided by zero."])
+                 "Take away the largest score before `np.exp`, or tiny probabilities become zero divided "
+                 "by zero."])
 def check_labels(label_probabilities: callable):
     "Turns the tokens' log-probabilities into probabilities of labels."
     rng = np.random.default_rng(8)
     def drawn(n): return (-rng.exponential(2, n)).round(2).tolist()
     cases = [({"a": [-1.], "b": [-2.]}, False, "Among these labels the probabilities add up to 1."),
              ({"a": [-1.], "b": [-.5, -.5]}, False, "The score of a word is the sum over its tokens."),
-             ({"a": [-1.], "b": [-.5, -.5]}, True, "With `normalize=True` the score is the mean over the tokens."),
-             ({"x": drawn(1), "y": drawn(3), "z": drawn(2)}, False, "The score of a word is the sum over its tokens."),
-             ({"x": drawn(1), "y": drawn(3), "z": drawn(2)}, True, "Normalising is dividing by the number of tokens."),
+             ({"a": [-1.], "b": [-.5, -.5]}, True,
+              "With `normalize=True` the score is the mean over the tokens."),
+             ({"x": drawn(1), "y": drawn(3), "z": drawn(2)}, False,
+              "The score of a word is the sum over its tokens."),
+             ({"x": drawn(1), "y": drawn(3), "z": drawn(2)}, True,
+              "Normalising is dividing by the number of tokens."),
              ({"long": [-400., -500.], "longer": [-300., -601.]}, False,
               "The exponential of a very small score is zero: take away the largest score first."),
              ({"only": [-3., -1.]}, False, "A single label has all the probability.")]
@@ -60,7 +66,8 @@ def check_cut(cut: callable):
     for rows, why in [
         ([[5, 6, 7], [5, 6, 8, 9]], "Only what all rows share, from the first token on, counts."),
         ([[5, 6], [5, 6, 7]], "The shorter row would have nothing left to ask; it keeps its last token."),
-        ([[1, 2, 3], [9, 2, 3]], "Tokens that agree after a difference depend on what stood before; they are not shared."),
+        ([[1, 2, 3], [9, 2, 3]], "Tokens that agree after a difference depend on what stood before: "
+                                     "they are not shared."),
         ([same + [1], same + [2], same + [3, 4]], "The shared part ends where the first of all rows differs."),
         ([same + [1, 7], same + [1, 8], same + [2, 7]], "It is not enough that the first two rows agree."),
         ([same, same], "Equal rows still need one token each of their own."),
@@ -78,8 +85,8 @@ def _luck(scores):
 
 @exercise("08.luck", "core", uses="import math\nimport numpy as np",
           hints=["The accuracy of each wording is a mean along its row. Which way does `axis` run?",
-                 "The first answer is the standard deviation of these accuracies, with `ddof=1`. The second needs only "
-                 "the mean of everything, and the number of *items*.",
+                 "The first answer is the standard deviation of these accuracies, with `ddof=1`. The second "
+                 "needs only the mean of everything, and the number of *items*.",
                  "`np.std(each, ddof=1)` and `np.sqrt(a*(1 - a)/n)`, where n is the length of a row."])
 def check_luck(luck: callable):
     "The spread over wordings beside the standard error over items."
@@ -87,17 +94,20 @@ def check_luck(luck: callable):
     tables = [([[1, 1, 1, 1], [0, 0, 0, 0]], ""),
               ((rng.random((6, 40)) < .6).astype(int).tolist(), ""),
               ((rng.random((3, 100)) < np.array([[.3], [.5], [.8]])).astype(int).tolist(), ""),
-              ([[1, 0, 1, 0], [0, 1, 0, 1], [1, 1, 0, 0]], "These wordings have the same accuracy, so nothing is due to them.")]
+              ([[1, 0, 1, 0], [0, 1, 0, 1], [1, 1, 0, 0]],
+               "These wordings have the same accuracy, so nothing is due to them.")]
     for scores, why in tables:
         when = called(luck, scores)
         got = call(luck, scores)
         try: first, second = (float(v) for v in got)
-        except (TypeError, ValueError): raise Wrong(f"{when} has to be two numbers, of wordings and of items.") from None
+        except (TypeError, ValueError):
+            raise Wrong(f"{when} has to be two numbers, of wordings and of items.") from None
         wanted = _luck(scores)
-        expect(first, wanted[0], f"the first number of {when}", why or "It is the standard deviation of one accuracy a "
-               "wording, dividing by their number less one.")
-        expect(second, wanted[1], f"the second number of {when}", "It is the root of a(1 - a)/n, with the accuracy of all "
-               "wordings together and the number of items that one wording read.")
+        expect(first, wanted[0], f"the first number of {when}", why or "It is the standard deviation of one "
+               "accuracy a wording, dividing by their number less one.")
+        expect(second, wanted[1], f"the second number of {when}",
+               "It is the root of a(1 - a)/n, with the accuracy "
+               "of all wordings together and the number of items that one wording read.")
 
 # %% ../../nbs/checks/08.ipynb #8c13ef92
 def _break_even(shared, own, price, discount, once, each):
@@ -106,7 +116,8 @@ def _break_even(shared, own, price, discount, once, each):
 
 @exercise("08.pays", "stretch", uses="import math\nimport numpy as np",
           hints=["What does one text cost with the prompt? Shared and own tokens have different prices.",
-                 "Each text saves the difference between the prompt's price and `each`. How many such savings pay `once`?",
+                 "Each text saves the difference between the prompt's price and `each`. How many such savings "
+                 "pay `once`?",
                  "`once / (prompt - each)`, rounded up; and `math.inf` where a text saves nothing."])
 def check_pays(break_even: callable):
     "From how many texts on a model of one's own costs no more than the prompt."
@@ -114,9 +125,12 @@ def check_pays(break_even: callable):
         ((900, 100, 1., 1., 100., 0.), "A thousand tokens at 1 a million are a thousandth a text."),
         ((900, 100, 1., .1, 100., 0.), "Shared tokens cost only the share `discount` of the price."),
         ((0, 250, 4., .5, 30., 0.), "Own tokens cost the full price."),
-        ((2000, 50, 2.5, .25, 400., .0004), "The own model costs something for every text, too: only the difference is saved."),
+        ((2000, 50, 2.5, .25, 400., .0004),
+         "The own model costs something for every text, too: only the difference is saved."),
         ((900, 100, 1., 1., 50.0005, 0.), "At the number before, the own model is still dearer; round up."),
-        ((100, 20, 1., 1., 10., .01), "Where the own model is dearer for each text, it never pays: `math.inf`."),
-        ((900, 100, 1., 1., 10., .001), "Where a text costs the same on both sides, `once` never comes back: `math.inf`."),
+        ((100, 20, 1., 1., 10., .01),
+         "Where the own model is dearer for each text, it never pays: `math.inf`."),
+        ((900, 100, 1., 1., 10., .001),
+         "Where a text costs the same on both sides, `once` never comes back: `math.inf`."),
     ]:
         expect_call(break_even, *given, wanted=_break_even(*given), why=why, tolerance=1e-9)
