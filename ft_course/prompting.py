@@ -232,8 +232,8 @@ def _check_context(name, tokenizer, network, messages, prompts, answers, chat):
               "text": "is the longest part: take a smaller max_length"}
     raise ValueError(f"the prompt has {len(prompts[worst]):,} tokens and with an answer of {answer} it has to "
                      f"fit into the {longest:,} that {name} reads; the instruction has "
-                     f"{parts['instruction']:,}, the {(len(whole) - len(system)) // 2} examples {parts['examples']:,}, the text "
-                     f"{parts['text']:,}: the {blame} {remedy[blame]}")
+                     f"{parts['instruction']:,}, the {(len(whole) - len(system)) // 2} examples "
+                     f"{parts['examples']:,}, the text {parts['text']:,}: the {blame} {remedy[blame]}")
 
 class _Asked:
     "What a prompt's answer is."
@@ -398,17 +398,18 @@ def generate(
     stop=(),                   # an answer ends before the first of these texts
     random_state: int = 0,     # of the draws
     stream=None,               # a function that is called with the text so far; True: a view in the notebook
+    examples=(),               # pairs of a prompt and its answer, shown as turns before each prompt
 ) -> list[str]:
     "An answer to each prompt. Raises `ValueError` for a prompt that leaves no room in the model's context."
     prompts = _check_texts(prompts, "prompts")
     _check_writing(temperature, top_p, stop, max_new_tokens)
     show = writing_view() if stream is True else stream
     if hasattr(model, "label_probabilities"):
-        return model.write([chat_messages(instruction, [], p) for p in prompts], max_new_tokens, temperature,
-                           top_p, list(stop), random_state, show)
+        return model.write([chat_messages(instruction, list(examples), p) for p in prompts], max_new_tokens,
+                           temperature, top_p, list(stop), random_state, show)
     tokenizer, network = language_model(model)
-    chat = bool(tokenizer.chat_template)
-    rendered = [render(tokenizer, chat_messages(instruction, [], plain_text(tokenizer, p))) for p in prompts]
+    chat, shown = bool(tokenizer.chat_template), [[plain_text(tokenizer, t) for t in pair] for pair in examples]
+    rendered = [render(tokenizer, chat_messages(instruction, shown, plain_text(tokenizer, p))) for p in prompts]
     rows = tokenizer(rendered, add_special_tokens=not chat)["input_ids"] if rendered else []
     _check_room(rows, context_length(network.config), max_new_tokens, model)
     draw = {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": 0} if temperature else {
@@ -483,12 +484,14 @@ def generate_json(
     instruction: str = "",
     max_new_tokens: int = 96,
     random_state: int = 0,
+    examples=(),           # pairs of a prompt and its JSON text, shown in place of the schema
 ):
     "The JSON that the model wrote, checked. Raises `ValueError` with the last reason when no try passed."
     if tries < 1: raise ValueError(f"tries={tries}: it has to be 1 or more")
+    asked = prompt if examples else json_prompt(prompt, schema)
     for i in range(tries):
-        text, = generate([json_prompt(prompt, schema)], model, instruction, max_new_tokens,
-                         temperature=.7 if i else 0., top_p=.9 if i else 1., random_state=random_state + i)
+        text, = generate([asked], model, instruction, max_new_tokens, temperature=.7 if i else 0.,
+                         top_p=.9 if i else 1., random_state=random_state + i, examples=examples)
         try: return read_json(text, schema)
         except ValueError as err: last = err
     raise ValueError(f"none of {tries} tries fits the schema; the last one: {last}") from last
