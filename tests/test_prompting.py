@@ -227,6 +227,13 @@ def test_drawing_follows_the_seed_and_leaves_the_generators_alone(small):
     assert generate(["books"], small, max_new_tokens=16, temperature=1., top_p=1e-6) == greedy
 
 
+def test_examples_are_shown_as_turns(small):
+    a, b = (generate(["books"], small, max_new_tokens=8, examples=e) for e in ((), [("late {x}", "loans</s>")]))
+    assert a != b
+    text, = generate(["Cup final"], instruction="Say the section.", examples=[("Shares fall", "business"), ("Film opens", "film")], max_new_tokens=4)
+    assert text
+
+
 def test_what_is_written_can_be_watched(small):
     seen = []
     said, = generate(["books"], small, max_new_tokens=6, stream=seen.append)
@@ -262,6 +269,8 @@ def test_json_is_asked_for_again(monkeypatch):
     assert [s["temperature"] for _, s in asked] == [0., .7, .7] and len({s["random_state"] for _, s in asked}) == 3
     assert json.dumps(SCHEMA) in asked[0][0] and "{braces}" in asked[0][0]
     with pytest.raises(ValueError, match="none of 2 tries"): generate_json("How many?", SCHEMA, tries=2)
+    said = iter(['{"n": 1}'])
+    assert generate_json("How many?", SCHEMA, examples=[("Two?", '{"n": 2}')]) == {"n": 1} and asked[-1][0] == "How many?"
     with pytest.raises(ValueError, match="tries=0"): generate_json("How many?", SCHEMA, tries=0)
 
 
