@@ -58,7 +58,8 @@ def plain_text(
     marks |= set(tokenizer.all_special_tokens)
     for mark in sorted(marks, key=len, reverse=True): text = text.replace(mark, f"{mark[:1]} {mark[1:]}")
     if max_length is None: return text
-    spans = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+    spans = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True,
+                      verbose=False)["offset_mapping"]
     return text if len(spans) <= max_length else text[:spans[max_length - 1][1]]
 
 def fill(
@@ -209,8 +210,8 @@ class _Examples:
 # %% ../nbs/2_alternatives/08_prompting.ipynb #a303f6f9
 def _answer_tokens(tokenizer, prompt: str, answers: list[str], special: bool) -> list[list[int]]:
     "The tokens of each answer, as they are when it stands behind the prompt."
-    before = tokenizer(prompt, add_special_tokens=special)["input_ids"]
-    whole = tokenizer([prompt + a for a in answers], add_special_tokens=special)["input_ids"]
+    before = tokenizer(prompt, add_special_tokens=special, verbose=False)["input_ids"]
+    whole = tokenizer([prompt + a for a in answers], add_special_tokens=special, verbose=False)["input_ids"]
     return [w[len(before):] if w[:len(before)] == before and len(w) > len(before)
             else tokenizer(a, add_special_tokens=False)["input_ids"] for w, a in zip(whole, answers)]
 
@@ -220,7 +221,8 @@ def _check_context(name, tokenizer, network, messages, prompts, answers, chat):
     worst, answer = max(range(len(prompts)), key=lambda i: len(prompts[i])), max(map(len, answers))
     if not longest or len(prompts[worst]) + answer <= longest: return
     def tokens(kept):
-        return len(tokenizer(render(tokenizer, kept, chat), add_special_tokens=not chat)["input_ids"])
+        text = render(tokenizer, kept, chat)
+        return len(tokenizer(text, add_special_tokens=not chat, verbose=False)["input_ids"])
     whole, blank = messages[worst], messages[worst][-1] | {"content": ""}
     system = [m for m in whole if m["role"] == "system"]
     parts = {"instruction": tokens([*system, blank])}
@@ -255,7 +257,7 @@ class _Asked:
                                   lambda text: plain_text(tokenizer, text, self.max_length))
         chat = self.chat and bool(tokenizer.chat_template)
         rendered = [render(tokenizer, m, chat) for m in messages]
-        prompts = tokenizer(rendered, add_special_tokens=not chat)["input_ids"]
+        prompts = tokenizer(rendered, add_special_tokens=not chat, verbose=False)["input_ids"]
         begin, end = ("", tokenizer.eos_token) if chat else (" ", "\n\n")
         answers = _answer_tokens(tokenizer, rendered[0], [begin + w for w in words], not chat)
         if any(a == b[:len(a)] for i, a in enumerate(answers) for j, b in enumerate(answers) if i != j):
@@ -410,7 +412,7 @@ def generate(
     tokenizer, network = language_model(model)
     chat, shown = bool(tokenizer.chat_template), [[plain_text(tokenizer, t) for t in pair] for pair in examples]
     rendered = [render(tokenizer, chat_messages(instruction, shown, plain_text(tokenizer, p))) for p in prompts]
-    rows = tokenizer(rendered, add_special_tokens=not chat)["input_ids"] if rendered else []
+    rows = tokenizer(rendered, add_special_tokens=not chat, verbose=False)["input_ids"] if rendered else []
     _check_room(rows, context_length(network.config), max_new_tokens, model)
     draw = {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": 0} if temperature else {
         "do_sample": False}
