@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CourseError', 'nearest', 'home', 'disk_error', 'atomic_path', 'seeded', 'progress', 'Meter', 'Sentence', 'say',
-           'claim']
+           'claim', 'alternative_text', 'figures']
 
 # %% ../nbs/library/core.ipynb #9f2a7a41
 import contextlib, errno, os, random, re, secrets, shutil, sys, threading, time
@@ -175,3 +175,39 @@ def claim(
     "The sentence, if it holds; otherwise an `AssertionError` that says which claim failed."
     if not holds: raise AssertionError(f"this claim does not hold: {say(template, **values)}")
     return say(template, **values)
+
+# %% ../nbs/library/core.ipynb #3fc5e624
+def alternative_text(
+    figure,  # of matplotlib
+) -> str:
+    "What is written in the figure: titles, labels of the axes, names of lines and remarks."
+    said = []
+    for ax in figure.axes:
+        axes = " over ".join(filter(None, (ax.get_ylabel(), ax.get_xlabel())))
+        legend = ax.get_legend().get_texts() if ax.get_legend() else []
+        inside = dict.fromkeys(t.get_text() for t in (*ax.texts, *legend) if t.get_text())
+        parts = filter(None, (ax.get_title(), axes, ", ".join(inside)))
+        said.append(": ".join(" ".join(part.split()) for part in parts))
+    return "Figure. " + "; ".join(filter(None, said))
+
+def _figure_html(figure) -> str:
+    "The figure as an HTML image with its alternative text."
+    import base64, html, io
+    png = io.BytesIO()
+    figure.savefig(png, format="png", bbox_inches="tight", dpi=figure.dpi)
+    data = base64.b64encode(png.getvalue()).decode()
+    return f'<img alt="{html.escape(alternative_text(figure))}" src="data:image/png;base64,{data}">'
+
+def figures(
+    dpi: int = 110,
+):
+    "Sets how figures look from here on; in a notebook, each is shown with its alternative text."
+    from IPython import get_ipython
+    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
+    plt.rcParams.update({"figure.dpi": dpi, "font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
+    if (shell := get_ipython()) is None: return
+    plt.switch_backend(plt.get_backend())   # a backend that starts later would put its own formatters in place
+    formatters = shell.display_formatter.formatters
+    formatters["text/html"].for_type(Figure, _figure_html)
+    formatters["image/png"].pop(Figure, None)

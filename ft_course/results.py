@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['STORE', 'SEEDS', 'PROMPTS', 'EPOCHS', 'WRITER', 'CHOSEN', 'LIVE', 'KNOBS', 'FEW', 'N_TRIALS', 'SEARCH_SEEDS',
-           'SMALL_TABLES', 'REFERENCE_GFLOPS', 'candidates', 'choosing', 'choosing_seeds', 'winners', 'estimators',
-           'live', 'full_size', 'cut_networks', 'turned', 'knob', 'knob_task', 'knob_parts', 'batch_parts', 'remedies',
-           'overfitting_parts', 'search_task', 'search_trials', 'searched_parts', 'stored', 'make_results',
-           'minutes_here']
+           'TRIALS', 'SMALL_TABLES', 'REFERENCE_GFLOPS', 'candidates', 'choosing', 'choosing_seeds', 'winners',
+           'estimators', 'live', 'full_size', 'cut_networks', 'turned', 'knob', 'knob_task', 'knob_parts',
+           'batch_parts', 'remedies', 'overfitting_parts', 'search_task', 'search_trials', 'search_is_stale',
+           'searched_parts', 'stored', 'make_results', 'minutes_here']
 
 # %% ../nbs/library/results.ipynb #e6ced337
 import json
@@ -21,8 +21,8 @@ from sklearn.base import clone
 from .core import atomic_path, home
 from .data import Task, load_task
 from .embeddings import embedding_classifier
-from .evaluation import Comparison, compare, provenance
-from .hyperparameters import KnownBefore, search
+from .evaluation import Comparison, compare, fingerprint, provenance
+from .hyperparameters import SPACE, KnownBefore, search
 from .prompting import PromptClassifier
 from .regularization import DropoutRate
 from .training import (EarlyStopping, FineTunedClassifier, FineTunedGenerator, Full, HeadOnly, HParams,
@@ -213,7 +213,7 @@ def overfitting_parts() -> list[dict]:
             *({"estimators": {f"{n} rows": remedies()["as it is"]}, "task": few.take(train=n), **common} for n in (400, 800))]
 
 # %% ../nbs/library/results.ipynb #6e2bfcad
-N_TRIALS, SEARCH_SEEDS = 12, (1, 2, 3)
+N_TRIALS, SEARCH_SEEDS, TRIALS = 12, (1, 2, 3), STORE/"airline_search_trials.json"
 
 def search_task() -> Task:
     "1,000 training tweets, 500 validation tweets to choose by, 1,000 test tweets."
@@ -221,15 +221,27 @@ def search_task() -> Task:
 
 def search_trials() -> list[dict]:
     "The stored trials of the search: `number`, `settings`, `value` (macro-F1 on the validation tweets), `seconds`; in order."
-    return json.loads((STORE/"airline_search_trials.json").read_text(encoding="utf-8"))["trials"]
+    return json.loads(TRIALS.read_text(encoding="utf-8"))["trials"]
+
+def _search_settings() -> dict:
+    "What the trials depend on; kept beside them, so that stale ones show."
+    digest = fingerprint(FineTunedClassifier("minilm"), search_task(), 0, validation=True)
+    return {"n_trials": N_TRIALS, "space": {k: list(v) for k, v in SPACE.items()}, "fingerprint": digest}
+
+def search_is_stale() -> bool:
+    "Whether the stored trials are missing, or were made with other settings, rows or code."
+    if not TRIALS.is_file(): return True
+    kept = json.loads(TRIALS.read_text(encoding="utf-8"))
+    return any(kept.get(k) != v for k, v in _search_settings().items())
 
 def _make_search(folder):
     "Makes the trials, in a study that goes on where it was stopped."
-    study = search(search_task(), N_TRIALS, f"{folder}/airline_search.db")
-    trials = [{"number": t.number, "settings": t.params, "value": round(t.value, 4), "seconds": round(t.duration.total_seconds(), 1)}
+    study = search(search_task(), N_TRIALS, f"{folder}/airline_search_{_search_settings()['fingerprint']}.db")
+    trials = [{"number": t.number, "settings": t.params, "value": round(t.value, 4),
+               "seconds": round(t.duration.total_seconds(), 1)}
               for t in study.trials if t.value is not None]
-    with atomic_path(STORE/"airline_search_trials.json") as tmp:
-        tmp.write_text(json.dumps({"trials": trials} | provenance(), indent=1), encoding="utf-8")
+    with atomic_path(TRIALS) as tmp:
+        tmp.write_text(json.dumps({"trials": trials} | _search_settings() | provenance(), indent=1), encoding="utf-8")
 
 def searched_parts() -> list[dict]:
     "What `compare` is called with: the defaults, and what the search found best."
@@ -254,7 +266,7 @@ def stored(
 
 def make_results(tasks=("airline", "headlines", "headline_writing")):
     """Makes what is missing or stale, validation grids first; prints the tables.
-    Takes about an hour from nothing, resumes where it was stopped."""
+    Takes about two hours from nothing, resumes where it was stopped."""
     for name in tasks:
         task = load_task(name)
         for row, settings in candidates(name).items():
@@ -267,7 +279,7 @@ def make_results(tasks=("airline", "headlines", "headline_writing")):
                              f"{CHOSEN.get(name)}: write the former into the latter")
         print(compare(estimators(name), full_size(name), SEEDS, store=STORE).table().to_string(), flush=True)
         if name == "airline": print(compare(cut_networks(), task, SEEDS, store=STORE).table().to_string(), flush=True)
-    if not (STORE/"airline_search_trials.json").is_file(): _make_search(home()/"searches")
+    if search_is_stale(): _make_search(home()/"searches")
     for name, parts in SMALL_TABLES.items():
         for part in parts(): print(compare(**part, store=STORE).table().to_string(), flush=True)
 

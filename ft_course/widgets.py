@@ -45,8 +45,10 @@ def inline_svg(
     alt: str,   # what it shows, in a sentence
 ) -> str:
     "The figure as SVG for a page, transparent, with the page's own text colour."
+    from matplotlib import rc_context
     drawn = io.StringIO()
-    figure.savefig(drawn, format="svg", transparent=True, metadata={"Date": None})
+    with rc_context({"svg.hashsalt": "ft_course"}):   # the same picture has the same names inside each time
+        figure.savefig(drawn, format="svg", transparent=True, metadata={"Date": None})
     svg = drawn.getvalue()
     svg = svg[svg.index("<svg"):].replace(INK, "currentColor")
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
@@ -467,7 +469,7 @@ CONTROLS = {
         "epochs without a better validation loss after which the run ends; "
         "the best epoch's weights come back")),
     "rows": Control("training rows", "choice", options=(50, 100, 200, 400, 800, 1600, 3200), why=(
-        "labelled rows. More rows help more than most knobs, and cost labelling")),
+        "labelled rows. More: more steps in an epoch, less to learn by heart, and each costs labelling")),
     "head_rate": Control("head's rate ×", "log", 1., 100., why=(
         "the new head starts from nothing and may learn faster than the rest")),
     "k": Control("last layers", "int", 1, 12, why=(
@@ -619,6 +621,13 @@ def _sketch(estimator, n_labels: int = 2):
         else: model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(**where), dtype=torch.float32)
         return estimator.method(model)
 
+def _dropout(estimator) -> float:
+    "The share that the estimator's own model drops; 0 where it drops nothing or cannot be sketched."
+    from torch import nn
+    try: network = _sketch(estimator)
+    except Exception: return 0.   # `experiment` or the run says what is wrong with it
+    return next((m.p for m in network.modules() if isinstance(m, nn.Dropout)), 0.)
+
 @dataclass(frozen=True)
 class _Sizes:
     "Numbers of weights in a network, and how its layers look."
@@ -691,7 +700,7 @@ class Settings:
         self.most = len(task.data["train"])
         self.rows = min(rows or self.most, self.most)
         self.of_hparams, self.of_method = _own_fields(estimator.hparams), _own_fields(estimator.method)
-        every = ({"dropout": .1, "early_stopping": "off", "rows": self.rows}
+        every = ({"dropout": _dropout(estimator), "early_stopping": "off", "rows": self.rows}
                  | {n: getattr(estimator.hparams, n) for n in self.of_hparams}
                  | {n: getattr(estimator.method, n) for n in self.of_method})
         for name in names:
@@ -778,6 +787,8 @@ class Forecast:
 # %% ../nbs/library/widgets.ipynb #14021e0d
 _running = threading.Lock()   # held while any panel trains
 
+class _GivenUp(Exception): "Scoring was ended by Stop."
+
 class Watch(Callback):
     "Notes a run's losses and scores; `stopping = True` ends it after its step."
     def __init__(
@@ -800,8 +811,14 @@ class Watch(Callback):
         if self._score and not self.stopping: self._point(run)
 
     def _point(self, run):
+        "Scores the model as it is; gives up when Stop is pressed meanwhile."
+        def give_up(module, given):
+            if self.stopping: raise _GivenUp
         run.model.eval()
-        self.points.append({"step": run.step} | self._score())
+        hook = run.model.register_forward_pre_hook(give_up)
+        try: self.points.append({"step": run.step} | self._score())
+        except _GivenUp: pass
+        finally: hook.remove()
 
     def on_epoch_end(self, run):
         last = run.evaluations[-1] if run.evaluations else {}
@@ -811,8 +828,8 @@ class Watch(Callback):
     def on_step_end(self, run):
         self.losses.append(run.history[-1]["loss"])
         scored = self.points and self.points[-1]["step"] == run.step
+        if self._score and run.step in self._at and not scored and not self.stopping: self._point(run)
         if self.stopping: run.stop = run.stop or ("stopped by you" if run.step < run.n_steps else "")
-        elif self._score and run.step in self._at and not scored: self._point(run)
         self.tell(self)
 
     def on_train_end(self, run): self.ended = True
@@ -1047,9 +1064,10 @@ def _loss_picture(losses, points, n_steps, pinned, every) -> str:
     if len(losses):
         width = max(1, min(10, len(losses) // 4))
         running_mean = np.convolve(losses, np.ones(width)/width, "valid")
-        _line(ax, (1 + every*np.arange(len(losses)))[width - 1:], running_mean, BLUE, "training", (4, -8))
+        above = not points or running_mean[-1] > points[-1]["validation_loss"]
+        _line(ax, (1 + every*np.arange(len(losses)))[width - 1:], running_mean, BLUE, "training", (4, 8 if above else -8))
     steps, heights = _column(points, "step"), _column(points, "validation_loss")
-    _line(ax, steps, heights, RED, "validation", (4, 8), marker="o", ms=3)
+    _line(ax, steps, heights, RED, "validation", (4, -8 if len(losses) and above else 8), marker="o", ms=3)
     ax.set(xlabel="step", ylabel="loss (nats)", xlim=(0, 1.22*max(n_steps, 1)))
     said = f"{len(losses)*every} of {n_steps} steps"
     if points: said += f"; validation loss {points[-1]['validation_loss']:.3f}"
@@ -1367,7 +1385,7 @@ def _check_parts(task, estimator, method, hparams, rows, validation_rows):
                          "give experiment a FineTunedClassifier() or a FineTunedGenerator()")
     if isinstance(method, type):
         raise ValueError(f"method={method.__name__} is a class; write {method.__name__}()")
-    if not isinstance(hparams, (HParams, type(None))):
+    if hparams is not None and (isinstance(hparams, type) or "learning_rate" not in _own_fields(hparams)):
         raise ValueError(f"hparams is {hparams!r}; write HParams(learning_rate=1e-3), say")
     for what, n in (("rows", rows), ("validation_rows", validation_rows)):
         if n is not None and (isinstance(n, bool) or not isinstance(n, numbers.Integral) or n < 1):

@@ -23,6 +23,13 @@ def root() -> Path:
     return ROOT
 
 
+@pytest.fixture
+def lab(tmp_path):
+    "The address, token and folder of a lab that runs for one test."
+    from lab_in_browser import serve_lab
+    with serve_lab(ROOT, tmp_path) as served: yield served
+
+
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory) -> str:
     "A folder with a random two-layer BERT and MiniLM's tokenizer."

@@ -1,5 +1,6 @@
-"The stored table of cut networks (the other stored tables are checked in test_evaluation)."
+"The stored tables of chapters 02, 06 and 07 (those of chapter 01 are checked in test_evaluation)."
 import numpy as np
+import pytest
 
 
 def test_cut_networks_are_stored_with_three_seeds():
@@ -18,3 +19,29 @@ def test_fewer_layers_are_faster():
     records = stored("airline_layers").records
     seconds = [np.median([r["fit_seconds"] for r in records[row]]) for row in ("1 layer", "2 layers", "3 layers", "6 layers")]
     assert seconds == sorted(seconds)
+
+
+@pytest.mark.parametrize("name", ["knobs", "batches", "overfitting", "searched"])
+def test_small_tables_are_stored_whole_and_fresh(name):
+    from ft_course.results import SMALL_TABLES, stored
+    table, parts = stored(name), SMALL_TABLES[name]()
+    assert not table.stale, f"make results: {table.stale}"
+    assert set(table.records) == {row for part in parts for row in part["estimators"]}
+    for part in parts:
+        ids = list(part["task"].data["test"]["id"])
+        for row in part["estimators"]:
+            assert sorted(r["seed"] for r in table.records[row]) == list(part["seeds"]), row
+            assert all(r["ids"] == ids for r in table.records[row]), row
+
+
+def test_the_search_is_stored_whole_and_fresh():
+    from ft_course.results import N_TRIALS, search_is_stale, search_trials
+    trials = search_trials()
+    assert not search_is_stale(), "make results"
+    assert [t["number"] for t in trials] == list(range(N_TRIALS)) and all(0 <= t["value"] <= 1 for t in trials)
+
+
+def test_a_search_with_other_settings_is_stale(monkeypatch):
+    from ft_course import results
+    monkeypatch.setattr(results, "SPACE", results.SPACE | {"num_train_epochs": (1, 5)})
+    assert results.search_is_stale()

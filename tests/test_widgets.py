@@ -73,8 +73,9 @@ def test_a_quiz_explains_each_choice_and_is_kept(mine, name):
 def small(tiny):
     "A panel whose runs take a second."
     def make(**more):
-        return experiment(load_task(EXAMPLE_CSV), estimator=FineTunedClassifier(tiny), hparams=HParams(learning_rate=1e-3, num_train_epochs=2, per_device_train_batch_size=8),
-                          **{"controls": ("learning_rate", "num_train_epochs", "dropout", "early_stopping", "rows"), "name": "06.panel"} | more)
+        return experiment(load_task(EXAMPLE_CSV), **{
+            "estimator": FineTunedClassifier(tiny), "hparams": HParams(learning_rate=1e-3, num_train_epochs=2, per_device_train_batch_size=8),
+            "controls": ("learning_rate", "num_train_epochs", "dropout", "early_stopping", "rows"), "name": "06.panel"} | more)
     return make
 
 
@@ -85,6 +86,43 @@ def test_a_run_equals_fit(mine, small, tiny):
     texts = task.split("validation")[0]
     assert (panel.model.predict_proba(texts) == alone.predict_proba(texts)).all()
     assert panel.runs["ended"].tolist() == ["finished"] and "learning_rate 0.003" in panel.runs["changed"].iloc[0]
+
+
+def test_settings_of_a_class_of_the_readers_own_will_do(mine, small, tiny):
+    import dataclasses
+    Own = dataclasses.make_dataclass("Own", [(f.name, f.type, f) for f in dataclasses.fields(HParams)], frozen=True)
+    panel = small(hparams=Own(learning_rate=1e-3, num_train_epochs=1), controls=("learning_rate",)).run(wait=True)
+    assert panel.runs["ended"].tolist() == ["finished"]
+
+
+def test_the_default_dropout_is_the_models_own(mine, small, tiny, tmp_path):
+    from transformers import AutoConfig, AutoModel, AutoTokenizer
+    config = AutoConfig.from_pretrained(tiny, hidden_dropout_prob=.25, attention_probs_dropout_prob=.25)
+    AutoModel.from_config(config).save_pretrained(tmp_path)
+    AutoTokenizer.from_pretrained(tiny).save_pretrained(tmp_path)
+    assert small().settings["dropout"] == .1 and small(estimator=FineTunedClassifier(str(tmp_path))).settings["dropout"] == .25
+
+
+def test_stop_ends_a_scoring_too():
+    import time
+    from torch import nn
+    class Slow(nn.Module):
+        def forward(self): time.sleep(.01)
+    model = Slow()
+    watch = widgets.Watch()
+    def score():
+        for _ in range(500): model()
+    class Run: pass
+    run = Run()
+    run.model, run.step, run.n_steps, run.stop, run.history = model, 2, 10, "", [{"loss": 1.}]
+    watch._score, watch._at, watch.n_steps = score, {2}, 10
+    def press(): watch.stopping = True
+    import threading
+    threading.Timer(.1, press).start()
+    began = time.perf_counter()
+    watch.on_step_end(run)
+    assert time.perf_counter() - began < 2 and run.stop == "stopped by you" and watch.points == []
+    assert not model._forward_pre_hooks
 
 
 def test_what_is_pressed_at_the_wrong_time_gets_a_sentence(mine, small):
