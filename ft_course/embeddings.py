@@ -117,7 +117,7 @@ class VectorFile:
                           stacklevel=4)
 
 # %% ../nbs/2_alternatives/09_embeddings.ipynb #cbf595aa
-POSITIONS = {"cpu": 2048}   # in a batch; larger ones are slower on a CPU, whose fast memory is small
+POSITIONS = {"cpu": 1024}   # in a batch; larger ones are slower on a CPU, whose fast memory is small
 
 def _pooled(texts: list[str], model: str, identity, max_length: int, how: str):
     "Yields row numbers and their vectors, batch by batch."
@@ -296,11 +296,9 @@ GRID = {"frozen, logistic": [{"C": C, "class_weight": weights} for C in (.1, 1.,
 ROWS = {   # chosen on validation
     "headlines": {"frozen, logistic": {"C": 1., "class_weight": "balanced"},
                   "frozen, neighbours": {"classifier": "knn", "k": 10},
-                  "frozen [CLS], logistic": {"pooling": "cls", "C": 10., "class_weight": "balanced"},
                   "frozen SmolLM2, logistic": {"model": "smollm2", "C": 100., "class_weight": "balanced"}},
     "airline": {"frozen, logistic": {"C": 10.},
                 "frozen, neighbours": {"classifier": "knn", "k": 10},
-                "frozen [CLS], logistic": {"pooling": "cls", "C": 10.},
                 "frozen SmolLM2, logistic": {"model": "smollm2", "C": 100.}},
 }
 

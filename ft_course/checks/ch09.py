@@ -36,7 +36,8 @@ def check_mean(mean_vectors: callable):
     for lengths, width, dimensions in ([2], 3, 2), ([3, 1, 5], 5, 4), ([4, 4], 6, 3), ([1, 7, 2, 7], 7, 6):
         mask = (np.arange(width) < np.array(lengths)[:, None]).astype(int)
         states = rng.normal(size=(*mask.shape, dimensions)).round(2) + .3
-        states[mask == 0] = rng.normal(size=(int((mask == 0).sum()), dimensions))*50
+        states[mask == 0] = rng.integers(-90, 90, size=(int((mask == 0).sum()), dimensions))
+        states = states.round(2)
         real = mask[:, :, None]
         mean = (states*real).sum(1) / real.sum(1)
         likely = {"The vectors are not of length 1 yet.": mean,
@@ -48,7 +49,8 @@ def check_mean(mean_vectors: callable):
                   "The whole array was scaled to length 1; each text has a length of its own.": mean / np.linalg.norm(mean)}
         got = call(mean_vectors, states, mask)
         wanted = _unit(mean)
-        expect(got, wanted, called(mean_vectors, states, mask), "" if _sentence(got, {"right": wanted}) else _sentence(got, likely), tolerance=1e-4)
+        when = called(mean_vectors, states, mask) if len(lengths) == 1 else f"mean_vectors of {len(lengths)} texts of {', '.join(map(str, lengths))} tokens"
+        expect(got, wanted, when, "" if _sentence(got, {"right": wanted}) else _sentence(got, likely), tolerance=1e-4)
 
 # %% ../../nbs/checks/09.ipynb #e764b7f5
 @exercise("09.recall", "core", uses="import numpy as np\nimport torch",
@@ -58,7 +60,7 @@ def check_mean(mean_vectors: callable):
 def check_recall(recall_at: callable):
     "Share of the queries whose answer is among the k rows with the largest cosine."
     rng = np.random.default_rng(9)
-    for n_queries, n, dimensions, k in (1, 2, 2, 1), (12, 30, 5, 1), (12, 30, 5, 4), (20, 40, 6, 10), (7, 5, 3, 5), (6, 4, 3, 9):
+    for n_queries, n, dimensions, k in (12, 30, 5, 3), (12, 30, 5, 1), (20, 40, 6, 10), (1, 2, 2, 1), (7, 5, 3, 5), (6, 4, 3, 9):
         vectors = rng.normal(size=(n, dimensions))*rng.uniform(.1, 20, (n, 1))
         answers = rng.integers(n, size=n_queries)
         queries = (_unit(vectors[answers]) + .6*rng.normal(size=(n_queries, dimensions)))*rng.uniform(.1, 20, (n_queries, 1))
@@ -75,12 +77,14 @@ def check_recall(recall_at: callable):
                   "Here only the first of them counts as found; any of the k does.": hits(cosines, 0, 1).mean(),
                   "The nearest row was left out. The queries are not among the vectors, so row 0 of the order counts.": hits(cosines, 1, k + 1).mean()}
         got = call(recall_at, queries, vectors, answers, k)
+        when = (called(recall_at, queries, vectors, answers, k) if n_queries == 1
+                else f"recall_at of {n_queries} queries among {n} vectors with k={k}")
         if np.ndim(got) != 0 and np.size(got) != 1:
-            raise Wrong(f"{called(recall_at, queries, vectors, answers, k)} has the shape {np.shape(got)}; return one number.")
+            raise Wrong(f"{when} has the shape {np.shape(got)}; return one number.")
         got = float(np.asarray(_array(got)).reshape(()))
         why = "" if np.isclose(got, right.mean()) else _sentence(got, likely)
         if not why and k > n: why = "There are fewer rows than k; then every row is among them."
-        expect(got, float(right.mean()), called(recall_at, queries, vectors, answers, k), why)
+        expect(got, float(right.mean()), when, why)
 
 # %% ../../nbs/checks/09.ipynb #59b6a193
 def _neighbourhood(rng, n, k, twice):
@@ -155,22 +159,24 @@ def draw_spread(spread):
                  "Begin with `nearest = vectors @ vectors[start]`; give chosen rows infinity before `argmin`, so that none is chosen twice."])
 def check_spread(spread: callable):
     "Each next one has the smallest cosine to its nearest chosen one; ties go to the lower row number."
-    rng, axes = np.random.default_rng(9), np.concatenate([np.eye(4), -np.eye(4)])[[0, 5, 2, 7, 4, 1, 6, 3]]
-    circle = np.array([[np.cos(a), np.sin(a)] for a in np.deg2rad([0, 10, 90, 180])])
-    for vectors, n, start in [(circle, 3, 0), (_unit(rng.normal(size=(30, 4))), 8, 5), (_unit(rng.normal(size=(12, 3))), 12, 0),
+    rng, axes = np.random.default_rng(9), np.concatenate([np.eye(4), 0 - np.eye(4)])[[0, 5, 2, 7, 4, 1, 6, 3]]
+    circle = np.array([[np.cos(a), np.sin(a)] for a in np.deg2rad([0, 10, 90, 180])]).round(3)
+    for vectors, n, start in [(_unit(rng.normal(size=(30, 4))), 8, 5), (circle, 3, 0), (_unit(rng.normal(size=(12, 3))), 12, 0),
                               (_unit(rng.normal(size=(9, 3))), 1, 4), (axes, 8, 2), (axes[[0, 0, 3, 3, 1]], 5, 1)]:
         wanted = _spread(vectors, n, start)
         got = call(spread, vectors, n, start)
+        when = called(spread, vectors, n, start) if len(vectors) < 9 else f"spread of {len(vectors)} vectors with n={n} and start={start}"
         if hasattr(got, "tolist"): got = got.tolist()
-        if not isinstance(got, (list, tuple)): raise Wrong(f"{called(spread, vectors, n, start)} is {shown(got)}; return a list of row numbers.")
-        if len(got) != n: raise Wrong(f"{called(spread, vectors, n, start)} has {len(got)} row numbers; it should have {n}, `start` among them.")
-        if len(set(got)) < len(got): raise Wrong(f"{called(spread, vectors, n, start)} is {shown(list(got))}, with a row chosen twice.")
+        if not isinstance(got, (list, tuple)): raise Wrong(f"{when} is {shown(got)}; return a list of row numbers.")
+        if len(got) != n: raise Wrong(f"{when} has {len(got)} row numbers; it should have {n}, `start` among them.")
+        if len(set(got)) < len(got): raise Wrong(f"{when} is {shown(list(got))}, with a row chosen twice.")
         last = [start]
         while len(last) < n: last.append(int(np.argmin(np.where(np.isin(np.arange(len(vectors)), last), np.inf, vectors @ vectors[last[-1]]))))
         likely = {"That is far from the chosen ones *on average*; one chosen neighbour close by is enough to make a text superfluous.": _spread(vectors, n, start, near=np.mean),
                   "Each of these is far from the one chosen last; it has to be far from all chosen ones.": last,
                   "Those are close to the chosen ones; the smallest cosine is asked for.": _spread(vectors, n, start, pick=np.argmax),
+                  "Those are the texts nearest to `start`; the next one should be far from all that are chosen.": np.argsort(-(vectors @ vectors[start]))[:n],
                   "The cosine to the *nearest* chosen one decides, that is the largest of its cosines to them.": _spread(vectors, n, start, near=np.min)}
         why = "" if list(got) == wanted else _sentence(got, likely)
         if not why and (vectors.shape[0] in (5, 8)): why = "Of texts that are equally far the one with the lower row number is next."
-        expect(list(got), wanted, called(spread, vectors, n, start), why)
+        expect(list(got), wanted, when, why)
