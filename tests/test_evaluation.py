@@ -437,10 +437,10 @@ def test_stored_results_of_the_course(root, name):
 
 
 def test_fingerprint_follows_the_code_that_is_used():
-    from ft_course.embeddings import embedding_classifier
+    from ft_course.embeddings import EmbeddingClassifier
     from ft_course.evaluation import used_code
     from ft_course.training import FineTunedClassifier
-    frozen, tuned = used_code(embedding_classifier()), used_code(FineTunedClassifier())
+    frozen, tuned = used_code(EmbeddingClassifier()), used_code(FineTunedClassifier())
     assert "training.collate" in frozen and "training.train" not in frozen and {"training.train", "training.Full", "models.load_classifier"} <= set(tuned)
     assert used_code(DummyClassifier()) == {}
 
