@@ -28,11 +28,13 @@ from .data import duplicate_groups, load_task, near_duplicate_groups, text_key
 from .embeddings import embed
 from .evaluation import _answer_words, exact_match, provenance, token_f1
 from .models import best_device, load_causal, load_tokenizer, resolve_model
-from .training import (FineTunedGenerator, HParams, LastLayers, answer_token_losses, chat_prompt, collate,
+from .training import (FineTunedGenerator, HParams, LastLayers, answer_token_losses, chat_prompt,
+                                collate,
                                 length_grouped_batches, prompt_rows, write_greedily)
 
 # %% ../nbs/2_alternatives/10_rag.ipynb #ec372e3a
-ABBREVIATIONS = ("Mr Mrs Ms Dr Prof Sir St Jr Sr Rev Gen Lt Col Sgt Capt Sen Gov Rep No vs v Inc Ltd Corp Co Bros "
+ABBREVIATIONS = ("Mr Mrs Ms Dr Prof Sir St Jr Sr Rev Gen Lt Col Sgt Capt Sen Gov Rep No vs v Inc Ltd Corp Co "
+                 "Bros "
                  "Mt Ft etc approx Jan Feb Aug Sept Oct Nov Dec").split()
 BREAK = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[£$]*[A-Z0-9])|\n+")
 _ABBREVIATED = re.compile(rf"(?:\b(?:{'|'.join(ABBREVIATIONS)})|\b[A-Z])\.$")
@@ -40,7 +42,8 @@ _ABBREVIATED = re.compile(rf"(?:\b(?:{'|'.join(ABBREVIATIONS)})|\b[A-Z])\.$")
 def sentences(
     text: str,
 ) -> list[str]:
-    "The sentences of a text in order, as stripped strings; a line break always ends one. Always the same for the same text."
+    """The sentences of a text in order, as stripped strings; a line break always ends one. Always the same
+    for the same text."""
     found, start = [], 0
     for cut in BREAK.finditer(text):
         piece = text[start:cut.end()].strip()
@@ -64,12 +67,14 @@ def chunk(
     overlap: int = 1,  # sentences that a passage shares with the one before
 ) -> list[Passage]:
     "The text as passages of whole sentences. Raises `ValueError` for a `size` below 1 or an `overlap` below 0."
-    if size < 1 or overlap < 0: raise ValueError(f"chunk(size={size}, overlap={overlap}): size has to be at least 1, overlap at least 0")
+    if size < 1 or overlap < 0: raise ValueError(f"chunk(size={size}, overlap={overlap}): size has to be at "
+                                                 f"least 1, overlap at least 0")
     pieces, found, start = sentences(text), [], 0
     lengths = [len(piece.split()) for piece in pieces]
     while start < len(pieces):
         stop, words = start + 1, lengths[start]
-        while stop < len(pieces) and words + lengths[stop] <= size: words, stop = words + lengths[stop], stop + 1
+        while stop < len(pieces) and words + lengths[stop] <= size:
+            words, stop = words + lengths[stop], stop + 1
         found.append(Passage(" ".join(pieces[start:stop]), start, stop))
         if stop == len(pieces): break
         start = max(start + 1, stop - overlap)
@@ -116,7 +121,8 @@ def reciprocal_rank_fusion(
     "Rankings fused into one: every ranking gives weight / (constant + rank) (Cormack et al. 2009)."
     fused = {}
     for ranking, weight in zip(rankings, weights or [1]*len(rankings), strict=True):
-        for rank, key in enumerate(ranking, start=1): fused[key] = fused.get(key, 0) + weight / (constant + rank)
+        for rank, key in enumerate(ranking, start=1):
+            fused[key] = fused.get(key, 0) + weight / (constant + rank)
     return dict(sorted(fused.items(), key=lambda item: -item[1]))
 
 # %% ../nbs/2_alternatives/10_rag.ipynb #2e0e2e5c
@@ -174,15 +180,19 @@ class Hit:
     dense: float = math.nan    # its cosine with the query, from -1 to 1, where that was computed
 
 def _check_query(query) -> str:
-    if not isinstance(query, str): raise ValueError(f"a query has to be a text, and this one is of type {type(query).__name__}")
+    if not isinstance(query, str): raise ValueError(f"a query has to be a text, and this one is of type "
+                                                    f"{type(query).__name__}")
     if not query.strip(): raise ValueError("the query is empty: ask in at least one word")
     return query
 
 def _check_documents(documents) -> dict:
-    if not isinstance(documents, dict): raise ValueError(f"documents come as a dict, identifier -> text, not as {type(documents).__name__}")
+    if not isinstance(documents, dict): raise ValueError(f"documents come as a dict, identifier -> text, not "
+                                                         f"as {type(documents).__name__}")
     for name, text in documents.items():
-        if not isinstance(name, str) or not name: raise ValueError(f"a document's identifier has to be a text that is not empty, not {name!r}")
-        if not isinstance(text, str) or not text.strip(): raise ValueError(f"the document {name!r} holds no text; leave it out")
+        if not isinstance(name, str) or not name: raise ValueError(f"a document's identifier has to be a text "
+                                                                   f"that is not empty, not {name!r}")
+        if not isinstance(text, str) or not text.strip(): raise ValueError(f"the document {name!r} holds no "
+                                                                           f"text; leave it out")
     return documents
 
 # %% ../nbs/2_alternatives/10_rag.ipynb #b40d2dec
@@ -210,7 +220,8 @@ class _Segments:
                     (self._take if name.endswith(".add") else self._bury)(self.folder/name)
                     self._names += (name,)
             except FileNotFoundError:   # compacted while we read
-                if attempt == 4: raise CourseError(f"{self.folder} lost a file while it was read; open it again.")
+                if attempt == 4: raise CourseError(f"{self.folder} lost a file while it was read; open it "
+                                                   f"again.")
                 self._forget()
             finally: self._stack = self._bm25 = None
         return self
@@ -220,18 +231,24 @@ class _Segments:
         try:
             about = json.loads((segment/"manifest.json").read_text(encoding="utf-8"))
             if about["format"] != FORMAT:
-                raise CourseError(f"{self.folder} was written in format {about['format']} and this version of the "
+                raise CourseError(f"{self.folder} was written in format {about['format']} and this version of "
+                                  f"the "
                                   f"course reads format {FORMAT}; add its documents to a new index.")
             if not _same_model(about["model"], self.identity):
-                raise CourseError(f"{self.folder} was made with the model {about['model']['name']!r} and you opened it "
-                                  f"with {self.identity['name']!r}, whose weights differ: their vectors cannot be compared. "
-                                  "Open it with the model it was made with, or make a new index in another folder.")
+                raise CourseError(f"{self.folder} was made with the model {about['model']['name']!r} and you "
+                                  f"opened it "
+                                  f"with {self.identity['name']!r}, whose weights differ: their vectors cannot "
+                                  f"be compared. "
+                                  "Open it with the model it was made with, or make a new index in another "
+                                  "folder.")
             vectors = np.load(segment/"vectors.npy", allow_pickle=False)
             lines = (segment/"passages.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
             rows = [json.loads(line) for line in lines]
-            if not len(rows) == len(vectors) == about["passages"]: raise ValueError("not as many vectors as passages")
+            if not len(rows) == len(vectors) == about["passages"]: raise ValueError("not as many vectors as "
+                                                                                    "passages")
         except (ValueError, KeyError, TypeError, EOFError) as err:
-            raise CourseError(f"{segment} is damaged ({err}); restore it, or delete it and add its documents again.") from err
+            raise CourseError(f"{segment} is damaged ({err}); restore it, or delete it and add its documents "
+                              f"again.") from err
         stops = {row["document"]: number + 1 for number, row in enumerate(rows)}
         first = 0
         for document, stop in stops.items():   # the passages of a document stand together
@@ -241,7 +258,8 @@ class _Segments:
             first = stop
 
     def _bury(self, tombstone: Path):
-        for document in json.loads(tombstone.read_text(encoding="utf-8"))["documents"]: self._parts.pop(document, None)
+        for document in json.loads(tombstone.read_text(encoding="utf-8"))["documents"]:
+            self._parts.pop(document, None)
 
     @property
     def documents(self) -> list[str]:
@@ -251,13 +269,15 @@ class _Segments:
     def passages(self, document: str) -> list[Passage]:
         "The passages of a document. Raises `ValueError` when it is not there."
         if document not in self._parts:
-            raise ValueError(f"there is no document {document!r} in {self.folder}{nearest(document, self._parts)}")
+            raise ValueError(f"there is no document {document!r} in "
+                             f"{self.folder}{nearest(document, self._parts)}")
         return list(self._parts[document][0])
 
     def __contains__(self, document) -> bool: return document in self._parts
     def __len__(self) -> int: return sum(len(passages) for passages, _ in self._parts.values())
     def __repr__(self):
-        return f"DocumentIndex({self.folder.name}, {len(self._parts):,} documents, {len(self):,} passages, {self.identity['name']})"
+        return (f"DocumentIndex({self.folder.name}, {len(self._parts):,} documents, {len(self):,} passages, "
+                f"{self.identity['name']})")
 
 # %% ../nbs/2_alternatives/10_rag.ipynb #f3600ba3
 class _Writer(_Segments):
@@ -267,7 +287,8 @@ class _Writer(_Segments):
         made = self.model(texts) if callable(self.model) else embed(texts, model=self.model, max_length=256)
         made = np.asarray(made, dtype=np.float32)
         if made.ndim != 2 or len(made) != len(texts) or not np.isfinite(made).all():
-            raise ValueError(f"the model gave an array of shape {made.shape} for {len(texts)} texts; one row of finite numbers a text is wanted")
+            raise ValueError(f"the model gave an array of shape {made.shape} for {len(texts)} texts; one row "
+                             f"of finite numbers a text is wanted")
         return made / np.maximum(np.linalg.norm(made, axis=1, keepdims=True), 1e-12)
 
     @contextlib.contextmanager
@@ -282,14 +303,17 @@ class _Writer(_Segments):
                 self.refresh()
                 yield f"{int(self._names[-1][:8]) + 1 if self._names else 1:08d}"
         except Timeout as err:
-            raise CourseError(f"Another program has been writing to {self.folder} for {WAIT} seconds; wait for it, "
+            raise CourseError(f"Another program has been writing to {self.folder} for {WAIT} seconds; wait for "
+                              f"it, "
                               "or end it, and try again.") from err
         except OSError as err: raise disk_error(err, self.folder) from err
 
     def _segment(self, number: str, parts: dict):   # document -> (passages, vectors)
-        rows = [{"document": d, "start": p.start, "stop": p.stop, "text": p.text} for d, (ps, _) in parts.items() for p in ps]
+        rows = [{"document": d, "start": p.start, "stop": p.stop, "text": p.text}
+                for d, (ps, _) in parts.items() for p in ps]
         vectors = np.concatenate([v for _, v in parts.values()])
-        about = {"format": FORMAT, "model": self.identity, "dimensions": vectors.shape[1], "passages": len(rows),
+        about = {"format": FORMAT, "model": self.identity, "dimensions": vectors.shape[1],
+                 "passages": len(rows),
                  "documents": len(parts), "size": self.size, "overlap": self.overlap}
         with atomic_path(self.folder/f"{number}.add") as tmp:
             tmp.mkdir()
@@ -317,7 +341,8 @@ class _Writer(_Segments):
 
     def _check_dimensions(self, n: int):
         held = next((v.shape[1] for _, v in self._parts.values()), n)
-        if held != n: raise CourseError(f"{self.folder} holds vectors of {held} numbers and the model now gives {n}; use another folder.")
+        if held != n: raise CourseError(f"{self.folder} holds vectors of {held} numbers and the model now "
+                                        f"gives {n}; use another folder.")
 
     def delete(self,
         documents,   # an identifier, or several
@@ -338,7 +363,8 @@ class _Writer(_Segments):
             old = self._names
             if not old: return
             if self._parts: self._segment(number, self._parts)
-            for name in sorted(old, key=lambda n: (n.endswith(".delete"), n)):   # tombstones last: no document may rise again
+            for name in sorted(old, key=lambda n: (n.endswith(".delete"),
+                                                   n)):   # tombstones last: no document may rise again
                 gone = self.folder/f".{name}.tmp"
                 os.replace(self.folder/name, gone)
                 shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
@@ -389,7 +415,8 @@ class DocumentIndex(_Writer):
         queries = [_check_query(q) for q in queries]
         starts = np.cumsum([0] + [len(ps) for ps, _ in self.refresh()._parts.values()])[:-1]
         vectors = self._all()[1]
-        dense = [np.maximum.reduceat(part @ vectors.T, starts, axis=1) for part in np.array_split(self._vectors(queries), -(-len(queries) // 256))]
+        dense = [np.maximum.reduceat(part @ vectors.T, starts, axis=1)
+                 for part in np.array_split(self._vectors(queries), -(-len(queries) // 256))]
         lexical = [np.maximum.reduceat(self._lexical(q), starts) for q in queries]
         return {"lexical": np.stack(lexical), "dense": np.concatenate(dense)}
 
@@ -397,17 +424,21 @@ class DocumentIndex(_Writer):
         query: str,
         k: int = 5,                  # hits
         how: str = "hybrid",         # one of `HOW`
-        rerank=None,                 # a function (query, passages) -> scores, which orders the first twenty anew
+        rerank=None,
+               # a function (query, passages) -> scores, which orders the first twenty anew
         per_document: bool = False,  # at most one passage of each document
     ) -> list[Hit]:                  # best first; fewer than k where there is no more
         "The best passages for the query. Raises `ValueError` for an empty query."
         return self.search_all([query], k, how, rerank, per_document)[0]
 
-    def search_all(self, queries: list[str], k: int = 5, how: str = "hybrid", rerank=None, per_document: bool = False) -> list[list[Hit]]:
+    def search_all(self, queries: list[str], k: int = 5, how: str = "hybrid", rerank=None,
+                   per_document: bool = False) -> list[list[Hit]]:
         "`search` for several queries, which are embedded together."
         queries = [_check_query(q) for q in queries]
-        if how not in HOW: raise ValueError(f"how={how!r}{nearest(how, HOW)}: it has to be one of {', '.join(HOW)}")
-        if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1: raise ValueError(f"k={k!r}: ask for at least one hit")
+        if how not in HOW: raise ValueError(f"how={how!r}{nearest(how, HOW)}: it has to be one of "
+                                            f"{', '.join(HOW)}")
+        if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
+            raise ValueError(f"k={k!r}: ask for at least one hit")
         if not self.refresh()._parts or not queries: return [[] for _ in queries]
         vectors = [None]*len(queries) if how == "lexical" else self._vectors(queries)
         return [self._search(q, v, int(k), how, rerank, per_document) for q, v in zip(queries, vectors)]
@@ -421,10 +452,13 @@ class DocumentIndex(_Writer):
             found = top_k(values, max(DEPTH, wanted))
             if kind == "lexical": found = found[values[found] > 0]   # no word in common is no hit
             ranking = {}
-            for number in found: ranking.setdefault(rows[number][0] if per_document else int(number), int(number))
+            for number in found:
+                ranking.setdefault(rows[number][0] if per_document else int(number), int(number))
             rankings.append(ranking)
-            for place, (key, number) in enumerate(ranking.items()): best[key] = min(best.get(key, (place, number)), (place, number))
-        if how == "hybrid": fused = reciprocal_rank_fusion(rankings, (1 - self.weight, self.weight), self.constant)
+            for place, (key, number) in enumerate(ranking.items()):
+                best[key] = min(best.get(key, (place, number)), (place, number))
+        if how == "hybrid":
+            fused = reciprocal_rank_fusion(rankings, (1 - self.weight, self.weight), self.constant)
         else: fused = {key: float(scores[how][number]) for key, number in rankings[0].items()}
         hits = [Hit(rows[n][0], rows[n][1].text, float(score), tuple(range(rows[n][1].start, rows[n][1].stop)),
                     **{kind: float(values[n]) for kind, values in scores.items()})
@@ -436,10 +470,12 @@ def reranked(
     hits: list[Hit],
     rerank,           # (query, passages) -> one score a passage, larger is better
 ) -> list[Hit]:
-    "The hits in the order of the reranker's scores. Raises `ValueError` when they are not one number a passage."
+    """The hits in the order of the reranker's scores. Raises `ValueError` when they are not one number a
+    passage."""
     if not hits: return hits
     scores = np.asarray(rerank(query, [hit.passage for hit in hits]), dtype=float)
-    if scores.shape != (len(hits),): raise ValueError(f"the reranker gave scores of shape {scores.shape} for {len(hits)} passages")
+    if scores.shape != (len(hits),): raise ValueError(f"the reranker gave scores of shape {scores.shape} for "
+                                                      f"{len(hits)} passages")
     return [replace(hits[i], score=float(scores[i])) for i in np.argsort(-scores, kind="stable")]
 
 # %% ../nbs/2_alternatives/10_rag.ipynb #20ce6827
@@ -452,8 +488,8 @@ def article_index(
     **settings,              # as of `DocumentIndex`
 ) -> DocumentIndex:
     "The index of the course's articles; the first time it is made, which takes minutes."
-    folder = Path(folder) if folder else home()/"indexes"/f"articles-{size}-{overlap}-{model_identity('minilm')['weights'][:8]}"
-    index, texts = DocumentIndex(folder, size=size, overlap=overlap, **settings), article_texts()
+    place = home()/"indexes"/f"articles-{size}-{overlap}-{model_identity('minilm')['weights'][:8]}"
+    index, texts = DocumentIndex(folder or place, size=size, overlap=overlap, **settings), article_texts()
     missing = [name for name in texts if name not in index]
     for start in progress(range(0, len(missing), 103), "indexing the articles", unit="batch"):
         index.add({name: texts[name] for name in missing[start:start + 103]})
@@ -467,7 +503,8 @@ def same_story(
     "Groups of documents that may stand for each other: near duplicates of body, or the same headline."
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
-    bodies, titles = duplicate_groups(list(texts.values())), duplicate_groups([headlines[name] for name in texts], near=None)
+    bodies, titles = duplicate_groups(list(texts.values())), duplicate_groups([headlines[name]
+                                                                               for name in texts], near=None)
     n, rows = len(texts), np.arange(len(texts))
     columns = np.concatenate([bodies, titles + bodies.max() + 1]) + n
     links = coo_matrix((np.ones(2*n), (np.tile(rows, 2), columns)), shape=(columns.max() + 1,)*2)
@@ -483,7 +520,7 @@ def tuning_half(
 def ranks_from_scores(
     scores: np.ndarray,   # of every document for every query, shape (n_queries, n_documents)
     right: np.ndarray,    # booleans of the same shape: would this document do?
-) -> np.ndarray:          # shape (n_queries,), from 1; infinity where no right document has a score above -infinity
+) -> np.ndarray:          # shape (n_queries,), from 1; infinity where no document is right
     "Rank of each query's first right document; of equal scores the earlier document stands first."
     best = np.where(right, scores, -np.inf).max(axis=1)
     place = np.where(right & (scores == best[:, None]), np.arange(scores.shape[1]), scores.shape[1]).min(axis=1)
@@ -510,16 +547,19 @@ def fused_scores(
         ranks = np.empty_like(order)
         np.put_along_axis(ranks, order, np.arange(1, matrix.shape[1] + 1)[None], axis=1)
         return share / (constant + ranks)
-    return np.where(scores["lexical"] > 0, gives(scores["lexical"], 1 - weight), 0) + gives(scores["dense"], weight)
+    return np.where(scores["lexical"] > 0, gives(scores["lexical"], 1 - weight),
+                    0) + gives(scores["dense"], weight)
 
 # %% ../nbs/2_alternatives/10_rag.ipynb #dfb013b2
 RAG_STORE = resources.files("ft_course")/"results"/"rag"
-SIZES = ((50, 0), (100, 0), (100, 1), (200, 0), (10_000, 0))   # words, overlap; the last keeps an article whole, of which the encoder reads the beginning
+SIZES = ((50, 0), (100, 0), (100, 1), (200, 0), (10_000,
+                                                 0))   # words and overlap; the last keeps articles whole
 BM25_GRID = tuple((k1, b) for k1 in (.9, 1.2, 2.) for b in (.4, .75, 1.))
 FUSIONS = tuple((w, c) for w in (.4, .5, .6) for c in (5, 20, 60))
 
 def make_retrieval_choices(folder=RAG_STORE):
-    "Recall@1 and MRR on the tuning headlines for every size, BM25 setting and fusion, written to `retrieval.json`; takes some minutes."
+    """Recall@1 and MRR on the tuning headlines for every size, BM25 setting and fusion, written to
+    `retrieval.json`; takes some minutes."""
     texts, headlines = article_texts(), article_headlines()
     groups = same_story(texts, headlines)
     first = {g: name for name, g in zip(reversed(list(texts)), reversed(groups.tolist()))}
@@ -528,7 +568,8 @@ def make_retrieval_choices(folder=RAG_STORE):
     rows = []
     def note(scores, **settings):
         ranks = ranks_from_scores(scores, right)
-        rows.append(settings | {"recall_at_1": round(recall_at(ranks, 1).mean(), 4), "recall_at_5": round(recall_at(ranks, 5).mean(), 4),
+        rows.append(settings | {"recall_at_1": round(recall_at(ranks, 1).mean(), 4),
+                                "recall_at_5": round(recall_at(ranks, 5).mean(), 4),
                                 "mrr": round(reciprocal_ranks(ranks).mean(), 4)})
     for size, overlap in SIZES:
         index = article_index(size, overlap)
@@ -540,13 +581,16 @@ def make_retrieval_choices(folder=RAG_STORE):
             starts = np.cumsum([0] + [len(index.passages(d)) for d in index.documents])[:-1]
             lexical[k1, b] = np.stack([np.maximum.reduceat(index._lexical(q), starts) for q in queries])
             note(lexical[k1, b], size=size, overlap=overlap, how="lexical", k1=k1, b=b)
-        k1, b = max(lexical, key=lambda s: max(r["mrr"] for r in rows if r.get("k1") == s[0] and r.get("b") == s[1] and r["size"] == size
+        k1, b = max(lexical, key=lambda s: max(r["mrr"] for r in rows if r.get("k1") == s[0]
+                                               and r.get("b") == s[1] and r["size"] == size
                                                and r["overlap"] == overlap and r["how"] == "lexical"))
         for weight, constant in FUSIONS:
-            note(fused_scores({"lexical": lexical[k1, b], "dense": scores["dense"]}, weight, constant), size=size, overlap=overlap,
+            note(fused_scores({"lexical": lexical[k1, b], "dense": scores["dense"]}, weight, constant),
+                 size=size, overlap=overlap,
                  how="hybrid", k1=k1, b=b, weight=weight, constant=constant)
     with atomic_path(Path(folder)/"retrieval.json") as tmp:
-        tmp.write_text(json.dumps({"queries": len(queries), "rows": rows} | provenance(), indent=1), encoding="utf-8")
+        tmp.write_text(json.dumps({"queries": len(queries), "rows": rows} | provenance(), indent=1),
+                       encoding="utf-8")
 
 def retrieval_choices(folder=RAG_STORE):
     "The stored runs of `make_retrieval_choices`, a DataFrame."
@@ -560,19 +604,24 @@ def _reader(model):
     return load_tokenizer(model), load_causal(model).to(best_device())
 
 class LikelihoodReranker:
-    "Scores passages by how probable a language model finds the query after each (Sachan et al. 2022); a mean log-probability a token."
+    """Scores passages by how probable a language model finds the query after each (Sachan et al. 2022); a
+    mean log-probability a token."""
     def __init__(self, model="smollm2", max_length: int = 384): self.model, self.max_length = model, max_length
 
     def __call__(self, query: str, passages: list[str]) -> np.ndarray:
         import torch
         tokenizer, network = _reader(self.model)
-        asked = [chat_prompt(tokenizer, "Write the headline or the question that this passage answers.", quoted(p, tokenizer)) for p in passages]
+        asked = [chat_prompt(tokenizer, "Write the headline or the question that this passage answers.",
+                             quoted(p, tokenizer)) for p in passages]
         rows = prompt_rows(tokenizer, asked, [quoted(query, tokenizer)]*len(passages), self.max_length)
         scores, device = np.zeros(len(rows)), next(network.parameters()).device
         with torch.inference_mode():
             for numbers in length_grouped_batches([len(r["input_ids"]) for r in rows], 8):
-                losses, row = answer_token_losses(network, collate([rows[i] for i in numbers], tokenizer.pad_token_id, device))
-                sums, counts = (torch.zeros(len(numbers), device=device).index_add(0, row, v) for v in (losses, torch.ones_like(losses)))
+                losses, row = answer_token_losses(network,
+                                                  collate([rows[i] for i in numbers], tokenizer.pad_token_id,
+                                                          device))
+                sums, counts = (torch.zeros(len(numbers), device=device).index_add(0, row, v)
+                                for v in (losses, torch.ones_like(losses)))
                 scores[numbers] = -(sums / counts).cpu().numpy()
         return scores
 
@@ -593,8 +642,9 @@ KINDS = ("who", "when", "where", "how many", "what", "why", "two-step", "unanswe
 def load_questions(
     file=QUESTIONS,   # JSON Lines with the columns that are named below
 ):
-    """The course's questions about its articles, a DataFrame: `id`, `question`, `answers` (accepted ones, the shortest first),
-    `kind` (one of `KINDS`), `article`, `sentences` (positions as from `sentences`), `also` (other articles that say it)."""
+    """The course's questions about its articles, a DataFrame: `id`, `question`, `answers` (accepted ones,
+    the shortest first), `kind` (one of `KINDS`), `article`, `sentences` (positions as from `sentences`),
+    `also` (other articles that say it)."""
     import pandas as pd
     lines = Path(file).read_text(encoding="utf-8").split("\n")
     return pd.DataFrame([json.loads(line) for line in lines if line.strip()],
@@ -606,7 +656,8 @@ def skeleton(
 ) -> str:
     "The question with names, numbers and quoted titles masked: equal skeletons come from one template."
     words = re.sub(r"[\"'“”‘’](?:[A-Z][\w' ]*)[\"'“”‘’]", "_", question).rstrip("?").split()
-    masked = [words[0].lower(), *("_" if re.search(r"[A-Z\d£$€%]", w) else w.lower().strip(",.;:") for w in words[1:])]
+    masked = [words[0].lower(), *("_" if re.search(r"[A-Z\d£$€%]", w) else w.lower().strip(",.;:")
+                                  for w in words[1:])]
     return re.sub(r"_( _)+", "_", " ".join(masked))
 
 def question_faults(
@@ -614,22 +665,29 @@ def question_faults(
     articles: dict,  # identifier -> text
     most: int = 4,   # questions that may open with the same three words
 ) -> list[str]:
-    "What is wrong with the questions, a sentence each: rows that do not fit the articles, near duplicates, templates."
+    """What is wrong with the questions, a sentence each: rows that do not fit the articles, near duplicates,
+    templates."""
     rows, faults, pieces = questions.to_dict("records"), [], {}
     for name in ("id", "question"):
-        faults += [f"{name} {value!r} stands there {n} times" for value, n in Counter(r[name] for r in rows).items() if n > 1]
+        faults += [f"{name} {value!r} stands there {n} times"
+                   for value, n in Counter(r[name] for r in rows).items() if n > 1]
     for r in rows:
         unknown = [a for a in (r["article"], *r["also"]) if a not in articles]
         if unknown: faults.append(f"{r['id']}: no article {unknown[0]!r}"); continue
         if r["kind"] not in KINDS: faults.append(f"{r['id']}: unknown kind {r['kind']!r}")
         if (r["kind"] == "unanswerable") != (not r["answers"]) or (not r["answers"]) != (not r["sentences"]):
-            faults.append(f"{r['id']}: an unanswerable question has no answers and no sentences, any other has both")
+            faults.append(f"{r['id']}: an unanswerable question has no answers and no sentences, any other has "
+                          f"both")
         said = pieces.setdefault(r["article"], sentences(articles[r["article"]]))
-        if any(not 0 <= s < len(said) for s in r["sentences"]): faults.append(f"{r['id']}: {r['article']} has the sentences 0 to {len(said) - 1}"); continue
+        if any(not 0 <= s < len(said) for s in r["sentences"]): faults.append(f"{r['id']}: {r['article']} has "
+                                                                              f"the sentences 0 to "
+                                                                              f"{len(said) - 1}"); continue
         if r["kind"] in ("who", "when", "where", "how many", "what"):
             named = " ".join(_answer_words(" ".join(said[s] for s in r["sentences"])))
-            if not any(" ".join(_answer_words(a)) in named for a in r["answers"]): faults.append(f"{r['id']}: no answer occurs in the named sentences")
-        if r["kind"] == "two-step" and len(r["sentences"]) < 2: faults.append(f"{r['id']}: two steps need two sentences")
+            if not any(" ".join(_answer_words(a)) in named for a in r["answers"]):
+                faults.append(f"{r['id']}: no answer occurs in the named sentences")
+        if r["kind"] == "two-step" and len(r["sentences"]) < 2: faults.append(f"{r['id']}: two steps need two "
+                                                                              f"sentences")
     texts = [r["question"] for r in rows]
     groups = near_duplicate_groups([text_key(t) for t in texts], .5).tolist()
     faults += [f"{n} near duplicates: {texts[groups.index(g)]!r}" for g, n in Counter(groups).items() if n > 1]
@@ -673,7 +731,8 @@ def grounded_prompt(
 def first_line(
     text: str,
 ) -> str:
-    "A generated answer without what small models add: later lines, 'Answer:', quotation marks, a last full stop."
+    """A generated answer without what small models add: later lines, 'Answer:', quotation marks, a last full
+    stop."""
     line = next((line.strip() for line in text.split("\n") if line.strip()), "")
     line = re.sub(r"^(?:the )?answer(?: is)?\s*:\s*", "", line, flags=re.I)
     line = re.sub(r"^\[\d+\]\s*", "", line).strip().strip("\"“”").strip()
@@ -695,7 +754,8 @@ def supported(
     answer: str,
     passage: str,
 ) -> bool:
-    "Do the answer's words stand in the passage, in a row? (After SQuAD's normalisation: case, punctuation and articles do not count.)"
+    """Do the answer's words stand in the passage, in a row? (After SQuAD's normalisation: case, punctuation
+    and articles do not count.)"""
     words = _answer_words(answer)
     return bool(words) and f" {' '.join(words)} " in f" {' '.join(_answer_words(passage))} "
 
@@ -703,7 +763,8 @@ def cited(
     answer: str,
     passages: list[str],
 ) -> int | None:   # number of the passage, from 0; None when none has a word of the answer
-    "Which passage an answer rests on: one where it stands in a row, else the one with most of its words; of equals the first."
+    """Which passage an answer rests on: one where it stands in a row, else the one with most of its words;
+    of equals the first."""
     words = set(_answer_words(answer))
     shares = [(supported(answer, p), len(words & set(_answer_words(p)))) for p in passages]
     best = max(shares, default=(False, 0))
@@ -714,7 +775,8 @@ def best_sentence(
     passages: list[str],
     vectors=None,    # a function texts -> vectors of length one; the course's encoder by default
 ) -> str:
-    "The sentence of the passages that is nearest to the question by meaning: an answer without a language model."
+    """The sentence of the passages that is nearest to the question by meaning: an answer without a language
+    model."""
     pieces = [s for passage in passages for s in sentences(passage)]
     if not pieces: return ""
     made = (vectors or embed)([question, *pieces])
@@ -731,8 +793,9 @@ class Answer:
 
     def __str__(self):
         if self.source is None: return self.text
-        held = f"{self.positions[0]}–{self.positions[-1]}" if len(self.positions) > 1 else f"{self.positions[0]}"
-        return f"{self.text} ({self.source.document}, sentences {held}{'' if self.supported else '; not word for word'})"
+        held = "–".join(str(p) for p in sorted({self.positions[0], self.positions[-1]}))
+        doubt = "" if self.supported else "; not word for word"
+        return f"{self.text} ({self.source.document}, sentences {held}{doubt})"
 
     @property
     def positions(self) -> tuple: return self.source.positions if self.source else ()
@@ -751,26 +814,32 @@ def answer(
     threshold: float = -1.,    # below this confidence the answer is `NOT_FOUND`; -1 always answers
     model="smollm2",
 ) -> Answer:
-    "Searches, decides by the search's score whether to answer, reads, and cites. Raises `ValueError` for an empty question."
+    """Searches, decides by the search's score whether to answer, reads, and cites. Raises `ValueError` for
+    an empty question."""
     hits = index.search(question, k, how)
-    if not hits or (threshold > -1 and confidence(hits) < threshold): return Answer(NOT_FOUND, None, False, confidence(hits), tuple(hits))
+    if not hits or (threshold > -1 and confidence(hits) < threshold):
+        return Answer(NOT_FOUND, None, False, confidence(hits), tuple(hits))
     passages = [hit.passage for hit in hits]
     tokenizer = _reader(model)[0] if not isinstance(model, tuple) else model[0]
     said, = write_answers([grounded_prompt(question, passages, tokenizer)], model=model)
     number = cited(said, passages)
-    return Answer(said, None if number is None else hits[number], number is not None and supported(said, passages[number]), confidence(hits), tuple(hits))
+    return Answer(said, None if number is None else hits[number],
+                  number is not None and supported(said, passages[number]), confidence(hits), tuple(hits))
 
 # %% ../nbs/2_alternatives/10_rag.ipynb #8d1262b3
 def answer_scores(
     accepted: list,           # of each question, the list of accepted answers
     predictions: list[str],
 ) -> dict[str, np.ndarray]:   # `exact_match`, `token_f1`, `contains`, each of shape (n_questions,)
-    "Each prediction's best score over the accepted answers, from 0 to 1; an unanswerable question scores 1 for `NOT_FOUND` and 0 for all else."
+    """Each prediction's best score over the accepted answers, from 0 to 1; an unanswerable question scores 1
+    for `NOT_FOUND` and 0 for all else."""
     def best(score, answers, said): return max(score(a, said) for a in answers)
-    scores = {"exact_match": lambda a, p: exact_match([a], [p])[0], "token_f1": lambda a, p: token_f1([a], [p])[0],
+    scores = {"exact_match": lambda a, p: exact_match([a], [p])[0],
+              "token_f1": lambda a, p: token_f1([a], [p])[0],
               "contains": lambda a, p: float(supported(a, p))}
     return {name: np.array([best(score, answers, said) if answers else float(said == NOT_FOUND)
-                            for answers, said in zip(accepted, predictions, strict=True)]) for name, score in scores.items()}
+                            for answers, said in zip(accepted, predictions, strict=True)])
+            for name, score in scores.items()}
 
 # %% ../nbs/2_alternatives/10_rag.ipynb #57d539f7
 CONDITIONS = ("closed book", "retrieved", "right article", "right sentences", "best sentence")
@@ -782,14 +851,18 @@ def contexts(
     k: int = 3,
 ) -> list[list[Hit]]:        # of each question, what is read
     "The passages that each question is asked with."
-    if condition not in CONDITIONS: raise ValueError(f"there is no condition {condition!r}{nearest(condition, CONDITIONS)}; there are {', '.join(CONDITIONS)}")
+    if condition not in CONDITIONS: raise ValueError(f"there is no condition "
+                                                     f"{condition!r}{nearest(condition, CONDITIONS)}; there "
+                                                     f"are {', '.join(CONDITIONS)}")
     if condition == "closed book": return [[] for _ in range(len(questions))]
     if condition in ("retrieved", "best sentence"): return index.search_all(list(questions["question"]), k)
     texts = article_texts()
     if condition == "right article":
-        return [[Hit(r.article, p.text, math.nan, tuple(range(p.start, p.stop))) for p in chunk(texts[r.article], index.size, 0)]
+        return [[Hit(r.article, p.text, math.nan, tuple(range(p.start, p.stop)))
+                 for p in chunk(texts[r.article], index.size, 0)]
                 for r in questions.itertuples()]
-    return [[Hit(r.article, sentences(texts[r.article])[s], math.nan, (s,)) for s in r.sentences] for r in questions.itertuples()]
+    return [[Hit(r.article, sentences(texts[r.article])[s], math.nan, (s,)) for s in r.sentences]
+            for r in questions.itertuples()]
 
 def answer_records(
     condition: str,          # one of `CONDITIONS`
@@ -799,31 +872,40 @@ def answer_records(
     known=(),                # records that are there already; they are not made again while nothing changed
     batch: int = 24,
 ):                           # yields lists of records
-    """A record a question, in batches: `id`, `condition`, `answer`, the cited `document` and `positions`, scores,
-    `confidence` of the search and `passage_rank` among what was read; no article text."""
-    tokenizer = None if condition == "best sentence" else model[0] if isinstance(model, tuple) else _reader(model)[0]
+    """A record a question, in batches: `id`, `condition`, `answer`, the cited `document` and `positions`,
+    scores, `confidence` of the search and `passage_rank` among what was read; no article text."""
+    tokenizer = None if condition == "best sentence" else model[0] if isinstance(model,
+                                                                                 tuple) else _reader(model)[0]
     asked = questions[questions["kind"] != "unanswerable"] if condition == "right sentences" else questions
     read = contexts(condition, asked, index)
-    prompts = [grounded_prompt(q, [h.passage for h in hits], tokenizer) for q, hits in zip(asked["question"], read)]
-    instruction, ready = RECALL if condition == "closed book" else READ, {r["id"]: r for r in known if r["condition"] == condition}
-    digests = [hashlib.sha256(json.dumps([condition, instruction, p, a]).encode()).hexdigest()[:12] for p, a in zip(prompts, asked["answers"])]
+    prompts = [grounded_prompt(q, [h.passage for h in hits], tokenizer)
+               for q, hits in zip(asked["question"], read)]
+    instruction, ready = RECALL if condition == "closed book" else READ, {r["id"]: r
+                                                                          for r in known
+                                                                          if r["condition"] == condition}
+    digests = [hashlib.sha256(json.dumps([condition, instruction, p, a]).encode()).hexdigest()[:12]
+               for p, a in zip(prompts, asked["answers"])]
     todo = [i for i, name in enumerate(asked["id"]) if ready.get(name, {}).get("digest") != digests[i]]
     ranks = question_ranks(read, asked, passage=True)
     for start in progress(range(0, len(todo), batch), condition, unit="batch"):
         some, made = todo[start:start + batch], []
         rows = asked.iloc[some]
-        if condition == "best sentence": said = [best_sentence(q, [h.passage for h in read[i]]) for i, q in zip(some, rows["question"])]
+        if condition == "best sentence":
+            said = [best_sentence(q, [h.passage for h in read[i]]) for i, q in zip(some, rows["question"])]
         else: said = write_answers([prompts[i] for i in some], instruction, model)
         scores = answer_scores(list(rows["answers"]), said)
         for place, (i, text) in enumerate(zip(some, said)):
             passages = [hit.passage for hit in read[i]]
             number = cited(text, passages)
-            made.append({"id": rows["id"].iloc[place], "condition": condition, "digest": digests[i], "answer": text,
+            made.append({"id": rows["id"].iloc[place], "condition": condition, "digest": digests[i],
+                         "answer": text,
                          "document": None if number is None else read[i][number].document,
                          "positions": [] if number is None else list(read[i][number].positions),
                          "supported": number is not None and supported(text, passages[number]),
                          "passage_rank": ranks[i] if math.isfinite(ranks[i]) else None,
-                         "confidence": round(confidence(read[i]), 4), "lexical": round(max((h.lexical for h in read[i]), default=0.), 3) if condition == "retrieved" else None}
+                         "confidence": round(confidence(read[i]), 4),
+                         "lexical": round(max((h.lexical for h in read[i]), default=0.), 3)
+                         if condition == "retrieved" else None}
                         | {name: round(float(values[place]), 4) for name, values in scores.items()})
         yield made
 
@@ -839,38 +921,44 @@ def _keep_records(file: Path, parts, order: list[str]):
     "Appends the parts' records as they come, then puts the file in order, one record a question and condition."
     file = Path(file)
     file.parent.mkdir(parents=True, exist_ok=True)
-    if file.is_file() and not file.read_bytes().endswith(b"\n"):   # the last line was cut off: put what is whole back first
+    if file.is_file() and not file.read_bytes().endswith(b"\n"):   # cut off: put back what is whole
         with atomic_path(file) as tmp: tmp.write_bytes(b"".join(map(_json_line, _read_records(file))))
     for records in parts:
         with file.open("ab") as opened: opened.writelines(map(_json_line, records))
     latest = {r["id"]: r for r in _read_records(file)}
-    with atomic_path(file) as tmp: tmp.write_bytes(b"".join(_json_line(latest[i]) for i in order if i in latest))
+    with atomic_path(file) as tmp:
+        tmp.write_bytes(b"".join(_json_line(latest[i]) for i in order if i in latest))
 
 def rag_parts() -> dict:   # file name -> a function known records -> batches of records
     "What the stored answers consist of: one part a condition."
     questions, index = load_questions(), article_index()
-    return {condition.replace(" ", "-"): functools.partial(answer_records, condition, questions, index) for condition in CONDITIONS}
+    return {condition.replace(" ", "-"): functools.partial(answer_records, condition, questions, index)
+            for condition in CONDITIONS}
 
 def make_rag(folder=RAG_STORE, parts=None):
-    "Makes the stored answers that are missing or stale, about ten minutes from nothing; resumes where it was stopped."
+    """Makes the stored answers that are missing or stale, about ten minutes from nothing; resumes where it
+    was stopped."""
     order = list(load_questions()["id"])
     for name, records in rag_parts().items():
         if parts is not None and name not in parts: continue
         file = Path(folder)/f"{name}.jsonl"
         _keep_records(file, records(known=_read_records(file)), order)
-    with atomic_path(Path(folder)/"about.json") as tmp: tmp.write_text(json.dumps(provenance(), indent=1), encoding="utf-8")
+    with atomic_path(Path(folder)/"about.json") as tmp:
+        tmp.write_text(json.dumps(provenance(), indent=1), encoding="utf-8")
 
 def rag_answers(folder=RAG_STORE):
     "The stored answers, a DataFrame, one row a question and condition."
     import pandas as pd
-    return pd.DataFrame([r for c in CONDITIONS for r in _read_records(Path(folder)/f"{c.replace(' ', '-')}.jsonl")])
+    return pd.DataFrame([r for c in CONDITIONS
+                         for r in _read_records(Path(folder)/f"{c.replace(' ', '-')}.jsonl")])
 
 # %% ../nbs/2_alternatives/10_rag.ipynb #5eaa551d
 def auroc(
     positive,    # booleans, shape (n,)
     scores,      # shape (n,)
 ) -> float:
-    "Probability that a random positive scores above a random negative, ties counting one half (the area under the ROC curve)."
+    """Probability that a random positive scores above a random negative, ties counting one half (the area
+    under the ROC curve)."""
     from scipy.stats import rankdata
     positive, ranks = np.asarray(positive, bool), rankdata(scores)
     n, m = positive.sum(), (~positive).sum()
@@ -881,11 +969,13 @@ def decline_curve(
     scores,          # confidence of the search, shape (n_questions,)
     answerable,      # booleans of that shape
 ):                   # a DataFrame, one row a threshold, from the lowest: `threshold`, `answered`, `declined`
-    "Share of the answerable questions that are answered (score at least the threshold), and of the unanswerable ones that are declined."
+    """Share of the answerable questions that are answered (score at least the threshold), and of the
+    unanswerable ones that are declined."""
     import pandas as pd
     scores, answerable = np.asarray(scores, float), np.asarray(answerable, bool)
     thresholds = np.append(np.unique(scores), np.nextafter(scores.max(), np.inf))
-    return pd.DataFrame({"threshold": thresholds, "answered": [(scores[answerable] >= t).mean() for t in thresholds],
+    return pd.DataFrame({"threshold": thresholds, "answered": [(scores[answerable] >= t).mean()
+                                                               for t in thresholds],
                          "declined": [(scores[~answerable] < t).mean() for t in thresholds]})
 
 def threshold_keeping(
@@ -898,7 +988,7 @@ def threshold_keeping(
     return float(curve["threshold"][curve["answered"] >= share].max())
 
 # %% ../nbs/2_alternatives/10_rag.ipynb #20934e13
-FACTS = HParams(learning_rate=2e-4, num_train_epochs=8, per_device_train_batch_size=4, max_length=640)
+FACTS = HParams(learning_rate=5e-4, num_train_epochs=6, per_device_train_batch_size=4, max_length=640)
 
 def fact_articles(questions, n: int = 40) -> list[str]:
     "The first `n` articles that answerable questions are about."
@@ -910,19 +1000,24 @@ def fact_records(
     n_articles: int = 40,
     hparams: HParams = FACTS,
     model="smollm2",
-) -> list[dict]:             # a record a question, as from `answer_records`, and `loss`: of its article, nats a token
+) -> list[dict]:             # as from `answer_records`, and `loss`: of the question's article, nats a token
     "Trains on the articles of some questions, headline -> article, then asks the questions from memory."
     names = fact_articles(questions, n_articles)
     texts, headlines = article_texts(), article_headlines()
     asked = questions[questions["article"].isin(names) & (questions["kind"] != "unanswerable")]
     pairs = [headlines[n] for n in names], [texts[n] for n in names]
-    writer = FineTunedGenerator(model, LastLayers(12), replace(hparams, num_train_epochs=hparams.num_train_epochs if seed is not None else 0),
-                                instruction="Write the news article that has this headline.", random_state=seed or 0)
+    writer = FineTunedGenerator(model, LastLayers(12),
+                                replace(hparams, num_train_epochs=hparams.num_train_epochs if seed is not None
+                                        else 0),
+                                instruction="Write the news article that has this headline.",
+                                random_state=seed or 0)
     writer.fit(*pairs)
     losses = dict(zip(names, writer.answer_losses(*pairs)))
-    records = [r for part in answer_records("closed book", asked, None, (writer.tokenizer_, writer.model_)) for r in part]
+    records = [r for part in answer_records("closed book", asked, None, (writer.tokenizer_, writer.model_))
+               for r in part]
     about = dict(zip(asked["id"], asked["article"]))
-    return [r | {"condition": "before training" if seed is None else "trained on the articles", "seed": seed, "loss": round(float(losses[about[r["id"]]]), 4)}
+    return [r | {"condition": "before training" if seed is None else "trained on the articles", "seed": seed,
+                 "loss": round(float(losses[about[r["id"]]]), 4)}
             for r in records]
 
 def make_facts(folder=RAG_STORE, seeds=(None, 0, 1, 2)):
@@ -942,12 +1037,15 @@ def read_folder(
     folder,
     endings=(".txt", ".md"),
 ) -> dict[str, str]:   # path inside the folder -> text
-    "The text files of a folder and its subfolders; empty ones are left out. Raises `ValueError` for a file that is not UTF-8, or when there are none."
+    """The text files of a folder and its subfolders; empty ones are left out. Raises `ValueError` for a file
+    that is not UTF-8, or when there are none."""
     folder, found = Path(folder).expanduser(), {}
-    if not folder.is_dir(): raise ValueError(f"{folder} is no folder; give the path of a folder with text files")
+    if not folder.is_dir(): raise ValueError(f"{folder} is no folder; give the path of a folder with text "
+                                             f"files")
     for file in sorted(p for p in folder.rglob("*") if p.suffix.lower() in endings and p.is_file()):
         try: text = file.read_text(encoding="utf-8-sig")
-        except UnicodeDecodeError as err: raise ValueError(f"{file} is not UTF-8 (byte {err.start}); save it as UTF-8, or move it elsewhere") from err
+        except UnicodeDecodeError as err: raise ValueError(f"{file} is not UTF-8 (byte {err.start}); save it "
+                                                           f"as UTF-8, or move it elsewhere") from err
         if text.strip(): found[file.relative_to(folder).as_posix()] = text
     if not found: raise ValueError(f"{folder} holds no text in files that end in {' or '.join(endings)}")
     return found
@@ -957,14 +1055,17 @@ def folder_index(
     kept_in=None,   # where the index is kept; by default in the course's cache
     **settings,     # as of `DocumentIndex`
 ) -> DocumentIndex:
-    "The index of a folder of text files, brought up to date: new and changed files are added, those that are gone are deleted."
+    """The index of a folder of text files, brought up to date: new and changed files are added, those that
+    are gone are deleted."""
     texts = read_folder(folder)
-    place = kept_in or home()/"indexes"/f"folder-{hashlib.sha256(str(Path(folder).expanduser().resolve()).encode()).hexdigest()[:12]}"
-    index = DocumentIndex(place, **settings)
+    digest = hashlib.sha256(str(Path(folder).expanduser().resolve()).encode()).hexdigest()[:12]
+    index = DocumentIndex(kept_in or home()/"indexes"/f"folder-{digest}", **settings)
     gone = [name for name in index.documents if name not in texts]
     if gone: index.delete(gone)
-    new = {name: text for name, text in texts.items() if name not in index or index.passages(name) != chunk(text, index.size, index.overlap)}
-    for start in progress(range(0, len(new), 100), "indexing", unit="batch"): index.add(dict(list(new.items())[start:start + 100]))
+    new = {name: text for name, text in texts.items() if name not in index
+           or index.passages(name) != chunk(text, index.size, index.overlap)}
+    for start in progress(range(0, len(new), 100), "indexing", unit="batch"):
+        index.add(dict(list(new.items())[start:start + 100]))
     return index
 
 def highlighted(
@@ -973,7 +1074,8 @@ def highlighted(
 ) -> str:
     "HTML of the passage, the query's words marked."
     asked, = query_words([query])
-    pieces = re.split(rf"\b({'|'.join(map(re.escape, sorted(set(asked), key=len, reverse=True)))})\b", passage, flags=re.I) if asked else [passage]
+    pieces = re.split(rf"\b({'|'.join(map(re.escape, sorted(set(asked), key=len, reverse=True)))})\b", passage,
+                      flags=re.I) if asked else [passage]
     return "".join(f"<mark>{html.escape(p)}</mark>" if i % 2 else html.escape(p) for i, p in enumerate(pieces))
 
 def search_panel(
@@ -981,12 +1083,14 @@ def search_panel(
     query: str = "",      # what stands in the box at first
     k: int = 3,
 ):
-    "A search box over an index or a folder, with how to search, the number of hits and the threshold beside it."
+    """A search box over an index or a folder, with how to search, the number of hits and the threshold
+    beside it."""
     import ipywidgets as ipw
     from ft_course.widgets import named
     index = source if isinstance(source, DocumentIndex) else folder_index(source)
     wide = {"style": {"description_width": "90px"}, "layout": {"width": "98%", "max_width": "640px"}}
-    box = ipw.Text(value=query, description="question", placeholder="ask, and press Enter", continuous_update=False, **wide)
+    box = ipw.Text(value=query, description="question", placeholder="ask, and press Enter",
+                   continuous_update=False, **wide)
     how = ipw.Dropdown(options=HOW, value="hybrid", description="how", **wide)
     hits = ipw.IntSlider(value=k, min=1, max=10, description="hits", **wide)
     threshold = ipw.FloatSlider(value=0, min=0, max=1, step=.01, description="threshold", **wide)
@@ -1001,21 +1105,24 @@ def search_panel(
 
     def show(*_):
         if not box.value.strip():
-            panel.said, shown.value = f"{index!r}: nothing asked yet.", "<div role='status'>Nothing asked yet.</div>"
+            panel.said = f"{index!r}: nothing asked yet."
+            shown.value = "<div role='status'>Nothing asked yet.</div>"
             return
         try: found = index.search(box.value, hits.value, how.value)
         except (CourseError, ValueError) as err:
             panel.said, shown.value = str(err), f"<div role='status'>{html.escape(str(err))}</div>"
             return
         below = how.value != "lexical" and confidence(found) < threshold.value
-        lines = ([f"{NOT_FOUND}: nothing reaches {threshold.value:.2f}"] if below else []) + ([] if found else ["no passage shares a word with it"])
+        lines = ([f"{NOT_FOUND}: nothing reaches {threshold.value:.2f}"] if below
+                 else []) + ([] if found else ["no passage shares a word with it"])
         parts = [f"<p><strong>{html.escape(line)}</strong></p>" for line in lines]
         for hit in found:
             near = "" if math.isnan(hit.dense) else f", cosine {hit.dense:.2f}"
             words = "" if math.isnan(hit.lexical) else f", BM25 {hit.lexical:.1f}"
             lines.append(f"{hit.document}, sentences {hit.positions[0]}–{hit.positions[-1]}{near}{words}")
             grey = "opacity:.5;" if not math.isnan(hit.dense) and hit.dense < threshold.value else ""
-            parts.append(f"<p style='{grey}margin:.5em 0'><strong>{html.escape(lines[-1])}</strong><br>{highlighted(hit.passage, box.value)}</p>")
+            text = f"<strong>{html.escape(lines[-1])}</strong><br>{highlighted(hit.passage, box.value)}"
+            parts.append(f"<p style='{grey}margin:.5em 0'>{text}</p>")
         panel.said, shown.value = "\n".join(lines), f"<div role='status'>{''.join(parts)}</div>"
 
     panel = SearchPanel([box, how, hits, threshold, shown, named()])

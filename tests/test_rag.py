@@ -47,7 +47,7 @@ def test_sentences_of_the_articles_are_where_the_questions_say():
     assert sentences("") == [] == sentences(" \n ") and sentences("No end") == ["No end"]
 
 
-SENTENCES = "fill in"
+SENTENCES = "ef0cd06de97ab29319e6f55085d4143712d7d337a6d6ab066ecd1c39de86b119"
 
 
 @pytest.mark.parametrize("size, overlap", [(1, 0), (7, 0), (7, 1), (7, 3), (1000, 2)])
@@ -74,7 +74,7 @@ def test_what_was_added_is_found_after_opening_again(tmp_path):
     index = DocumentIndex(tmp_path, model=hashed)
     assert index.documents == ["danube", "plant", "braces"] and len(index) == 3 and "plant" in index
     for how in rag.HOW:
-        hit = index.search("where does the Danube end", 1, how)[0]
+        hit = index.search("the Danube in the Black Forest", 1, how)[0]
         assert hit.document == "danube" and hit.positions == (0, 1) and hit.passage.startswith("The Danube")
     assert "3 documents" in repr(index)
 
