@@ -596,6 +596,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'ft_course.rag.rag_parts': ('2_alternatives/rag.html#rag_parts', 'ft_course/rag.py'),
                                'ft_course.rag.ranks_from_scores': ('2_alternatives/rag.html#ranks_from_scores', 'ft_course/rag.py'),
                                'ft_course.rag.read_folder': ('2_alternatives/rag.html#read_folder', 'ft_course/rag.py'),
+                               'ft_course.rag.reader_prompt': ('2_alternatives/rag.html#reader_prompt', 'ft_course/rag.py'),
                                'ft_course.rag.recall_at': ('2_alternatives/rag.html#recall_at', 'ft_course/rag.py'),
                                'ft_course.rag.reciprocal_rank_fusion': ( '2_alternatives/rag.html#reciprocal_rank_fusion',
                                                                          'ft_course/rag.py'),
