@@ -526,7 +526,7 @@ def test_records_of_every_condition(tmp_path, some, tiny_causal, monkeypatch):
     monkeypatch.setattr(rag, "embed", lambda texts, **_: hashed(texts))
     for condition in rag.CONDITIONS:
         made = records_of(condition, some, index, tiny_causal)
-        assert len(made) == (5 if condition == "right sentences" else 7) and all(r["condition"] == condition for r in made)
+        assert len(made) == (7 if condition == "retrieved" else 5) and all(r["condition"] == condition for r in made)
         assert json.loads(json.dumps(made)) == made
         longest = max(len(text) for text in texts.values())
         assert all(len(json.dumps(r)) < 1200 for r in made) and longest > 1200   # no articles in them
@@ -552,7 +552,7 @@ def test_stored_answers_fit_the_questions(questions):
     stored = rag.rag_answers()
     assert set(stored["condition"]) == set(rag.CONDITIONS) and not stored.duplicated(["id", "condition"]).any()
     for condition, rows in stored.groupby("condition"):
-        wanted = questions[questions["kind"] != "unanswerable"] if condition == "right sentences" else questions
+        wanted = questions if condition == "retrieved" else questions[questions["kind"] != "unanswerable"]
         assert set(rows["id"]) == set(wanted["id"]), condition
         again = rag.answer_scores(list(wanted["answers"]), list(rows.set_index("id").loc[list(wanted["id"])]["answer"]))
         assert again["exact_match"] == pytest.approx(rows.set_index("id").loc[list(wanted["id"])]["exact_match"].to_numpy())
