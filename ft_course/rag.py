@@ -463,11 +463,11 @@ class DocumentIndex(_Writer):
         if how != "lexical": scores["dense"] = vectors @ vector
         wanted, rankings, best = max(k, CANDIDATES) if rerank else k, [], {}
         for kind, values in scores.items():
-            if not per_document: ranked, passage_of = values, int
-            else:
-                ranked = self._lexical(query, whole=True) if kind == "lexical" else np.maximum.reduceat(values,
-                                                                                                        starts[:-1])
-                def passage_of(d): return int(starts[d] + values[starts[d]:starts[d + 1]].argmax())
+            if not per_document: ranked = values
+            elif kind == "lexical": ranked = self._lexical(query, whole=True)
+            else: ranked = np.maximum.reduceat(values, starts[:-1])
+            def passage_of(n):   # the best of a document's passages
+                return int(starts[n] + values[starts[n]:starts[n + 1]].argmax()) if per_document else n
             found = [n for n in top_k(ranked, max(DEPTH, wanted)).tolist() if kind == "dense" or ranked[n] > 0]
             rankings.append({n: float(ranked[n]) for n in found})   # no word in common is no hit
             for place, n in enumerate(found):
@@ -865,8 +865,9 @@ def answer_records(
     known=(),                # records that are there already; they are not made again while nothing changed
     batch: int = 24,
 ):                           # yields lists of records
-    """A record a question (of the unanswerable ones only when "retrieved"), in batches: `id`, `condition`, `answer`, the cited `document` and `positions`,
-    scores, `confidence` of the search and `passage_rank` among what was read; no article text."""
+    """A record a question (the unanswerable ones only when "retrieved"), in batches: `id`, `condition`, `answer`,
+    the cited `document` and `positions`, scores, `confidence` of the search and `passage_rank` among what
+    was read; no article text."""
     tokenizer = None if condition == "best sentence" else model[0] if isinstance(model,
                                                                                  tuple) else _reader(model)[0]
     asked = questions if condition == "retrieved" else questions[questions["kind"] != "unanswerable"]
