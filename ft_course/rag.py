@@ -865,7 +865,7 @@ def answer_records(
     known=(),                # records that are there already; they are not made again while nothing changed
     batch: int = 24,
 ):                           # yields lists of records
-    """A record a question (the unanswerable ones only when "retrieved"), in batches: `id`, `condition`, `answer`,
+    """A record a question (unanswerable ones only when "retrieved"), in batches: `id`, `condition`, `answer`,
     the cited `document` and `positions`, scores, `confidence` of the search and `passage_rank` among what
     was read; no article text."""
     tokenizer = None if condition == "best sentence" else model[0] if isinstance(model,
