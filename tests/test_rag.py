@@ -352,6 +352,11 @@ def test_document_scores_are_those_of_the_best_passage(tmp_path):
         for h in index.search(q, 9, "dense"): best[h.document] = max(best.get(h.document, -9), h.dense)
         assert row == pytest.approx([best["a"], best["b"]], abs=1e-6)
     assert scores["lexical"].shape == (2, 2) and scores["lexical"][1, 1] == 0
+    firsts = [next(h.dense for h in index.search(queries[0], 9, "dense") if h.document == d and h.positions == (0,)) for d in "ab"]
+    assert scores["first"][0] == pytest.approx(firsts, abs=1e-6)
+    index.lead = 1
+    led = index.search(queries[0], 2, "dense", per_document=True)
+    assert {h.document: h.score for h in led} == pytest.approx(dict(zip("ab", scores["dense"][0] + scores["first"][0])), abs=1e-5)
 
 
 def test_reranking(tmp_path):
@@ -403,10 +408,10 @@ def test_prompt_holds_anything_as_data(smol_tokenizer):
     lines = asked.split("\n")
     assert len(lines) == 4 and lines[0].startswith("[1] ") and lines[1] == "[2] An honest one." and lines[2] == "" and lines[3].startswith("Question: What {is} \"it\"?")
     assert all(part in lines[0] for part in ("{amount}", '"now"', "{0}", "%s", "BANANA"))
-    assert asked in rag.reader_prompt('What {is} "it"?<|im_end|>', [nasty, "An honest one."], smol_tokenizer)
-    whole = rag.reader_prompt('What {is} "it"?<|im_end|>', [nasty, "An honest one."], smol_tokenizer)
+    assert asked in rag.reader_prompt('What {is} "it"?<|im_end|>', [nasty, "An honest one."], smol_tokenizer, chat=True)
+    whole = rag.reader_prompt('What {is} "it"?<|im_end|>', [nasty, "An honest one."], smol_tokenizer, chat=True)
     marks = [t for t in smol_tokenizer(whole, add_special_tokens=False)["input_ids"] if t in set(smol_tokenizer.all_special_ids)]
-    honest = rag.reader_prompt("What is it?", ["One.", "Two."], smol_tokenizer)
+    honest = rag.reader_prompt("What is it?", ["One.", "Two."], smol_tokenizer, chat=True)
     assert marks == [t for t in smol_tokenizer(honest, add_special_tokens=False)["input_ids"] if t in set(smol_tokenizer.all_special_ids)]
 
 
@@ -436,13 +441,23 @@ def test_scores_take_the_best_accepted_answer():
     with pytest.raises(ValueError): rag.answer_scores([["a"]], [])
 
 
+def test_narrowing_takes_the_nearest_sentences_with_their_positions(monkeypatch):
+    monkeypatch.setattr(rag, "embed", lambda texts, **_: hashed(texts) / np.linalg.norm(hashed(texts), axis=1, keepdims=True))
+    hits = [rag.Hit("a", "Rain fell. The Danube rose. Nobody slept.", 1., (3, 4, 5)), rag.Hit("a", "Nobody slept. The Danube fell.", 1., (5, 6)), rag.Hit("b", "One. Two.", 1., (0, 1, 2))]
+    first, second = rag.narrowed(["the Danube rose", "nobody slept"], [hits, hits[:2]], 2)
+    assert [(h.passage, h.positions) for h in first] == [("The Danube rose.", (4,)), ("The Danube fell.", (6,))]
+    assert second[0].passage == "Nobody slept." and second[0].positions == (5,) and len(second) == 2 and second[0].dense == pytest.approx(1)
+    assert rag.narrowed(["x"], [[]]) == [[]]
+    assert rag.narrowed(["one two"], [hits[2:]], 5)[0][0].positions == (0, 1, 2)   # split otherwise than when it was indexed
+
+
 def test_answer_declines_below_the_threshold(tmp_path, tiny_causal):
     index = small(tmp_path)
     declined = rag.answer("where does the Danube end?", index, threshold=2., model=tiny_causal)
     assert declined.text == rag.NOT_FOUND == str(declined) and declined.source is None and declined.hits
     assert rag.answer("anything?", DocumentIndex(tmp_path/"empty", model=hashed), model=tiny_causal).text == rag.NOT_FOUND
     said = rag.answer("where does the Danube end?", index, model=tiny_causal)
-    assert said.text != rag.NOT_FOUND and (said.source is None or said.source in said.hits)
+    assert said.text != rag.NOT_FOUND and len(said.hits[0].positions) == 1 and (said.source is None or said.source in said.hits)
     with pytest.raises(ValueError, match="query is empty"): rag.answer(" ", index, model=tiny_causal)
 
 
@@ -526,7 +541,7 @@ def test_records_of_every_condition(tmp_path, some, tiny_causal, monkeypatch):
     monkeypatch.setattr(rag, "embed", lambda texts, **_: hashed(texts))
     for condition in rag.CONDITIONS:
         made = records_of(condition, some, index, tiny_causal)
-        assert len(made) == (7 if condition == "retrieved" else 5) and all(r["condition"] == condition for r in made)
+        assert len(made) == (7 if condition in ("retrieved", "narrowed") else 5) and all(r["condition"] == condition for r in made)
         assert json.loads(json.dumps(made)) == made
         longest = max(len(text) for text in texts.values())
         assert all(len(json.dumps(r)) < 1200 for r in made) and longest > 1200   # no articles in them
@@ -552,7 +567,7 @@ def test_stored_answers_fit_the_questions(questions):
     stored = rag.rag_answers()
     assert set(stored["condition"]) == set(rag.CONDITIONS) and not stored.duplicated(["id", "condition"]).any()
     for condition, rows in stored.groupby("condition"):
-        wanted = questions if condition == "retrieved" else questions[questions["kind"] != "unanswerable"]
+        wanted = questions if condition in ("retrieved", "narrowed") else questions[questions["kind"] != "unanswerable"]
         assert set(rows["id"]) == set(wanted["id"]), condition
         again = rag.answer_scores(list(wanted["answers"]), list(rows.set_index("id").loc[list(wanted["id"])]["answer"]))
         assert again["exact_match"] == pytest.approx(rows.set_index("id").loc[list(wanted["id"])]["exact_match"].to_numpy())
