@@ -800,10 +800,10 @@ class Answer:
     hits: tuple          # what was read, best first
 
     def __str__(self):
-        if self.source is None: return self.text
-        held = "–".join(str(p) for p in sorted({self.positions[0], self.positions[-1]}))
-        doubt = "" if self.supported else "; not word for word"
-        return f"{self.text} ({self.source.document}, sentences {held}{doubt})"
+        if self.source is None: return self.text if self.text == NOT_FOUND else f"{self.text} (no source)"
+        first, last = self.positions[0], self.positions[-1]
+        held = f"sentence {first}" if first == last else f"sentences {first}–{last}"
+        return f"{self.text} ({self.source.document}, {held}{'' if self.supported else '; not word for word'})"
 
     @property
     def positions(self) -> tuple: return self.source.positions if self.source else ()

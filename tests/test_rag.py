@@ -464,7 +464,7 @@ def test_answer_declines_below_the_threshold(tmp_path, tiny_causal):
 def test_an_answer_names_its_source():
     hit = rag.Hit("business/1", "Sales fell by 4%.", .1, (3, 4))
     assert str(rag.Answer("4%", hit, True, .5, (hit,))) == "4% (business/1, sentences 3–4)"
-    assert "not word for word" in str(rag.Answer("5%", hit, False, .5, (hit,)))
+    assert "not word for word" in str(rag.Answer("5%", hit, False, .5, (hit,))) and str(rag.Answer("5%", None, False, .5, ())) == "5% (no source)"
 
 
 def test_area_and_curve():
