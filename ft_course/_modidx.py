@@ -558,6 +558,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'ft_course.rag._check_query': ('2_alternatives/rag.html#_check_query', 'ft_course/rag.py'),
                                'ft_course.rag._json_line': ('2_alternatives/rag.html#_json_line', 'ft_course/rag.py'),
                                'ft_course.rag._keep_records': ('2_alternatives/rag.html#_keep_records', 'ft_course/rag.py'),
+                               'ft_course.rag._place': ('2_alternatives/rag.html#_place', 'ft_course/rag.py'),
                                'ft_course.rag._read_records': ('2_alternatives/rag.html#_read_records', 'ft_course/rag.py'),
                                'ft_course.rag._reader': ('2_alternatives/rag.html#_reader', 'ft_course/rag.py'),
                                'ft_course.rag._same_model': ('2_alternatives/rag.html#_same_model', 'ft_course/rag.py'),

@@ -27,7 +27,7 @@ from .core import CourseError, atomic_path, disk_error, home, nearest, progress
 from .data import duplicate_groups, load_task, near_duplicate_groups, text_key
 from .embeddings import embed
 from .evaluation import _answer_words, exact_match, provenance, token_f1
-from .models import best_device, load_causal, load_tokenizer, resolve_model
+from .models import _scratch, best_device, load_causal, load_tokenizer, resolve_model
 from .training import (FineTunedGenerator, HParams, LastLayers, answer_token_losses, chat_prompt,
                                 collate,
                                 length_grouped_batches, prompt_rows, write_greedily)
@@ -499,6 +499,13 @@ SIZE, OVERLAP = 100, 1                   # of the articles' index
 TUNED = {"weight": .5, "constant": 5}    # chosen below, on one half of the headlines
 WHOLE = {"weight": .6, "constant": 5, "lead": 1.}    # the same where whole articles are looked for
 
+def _place(name: str) -> Path:
+    "A folder in the course's cache; where that may not be written to, one that goes away with the process."
+    place = home()/"indexes"/name
+    try: place.mkdir(parents=True, exist_ok=True)
+    except OSError: return Path(_scratch().name)/name
+    return place
+
 def article_index(
     size: int = SIZE,
     overlap: int = OVERLAP,
@@ -506,8 +513,8 @@ def article_index(
     **settings,              # as of `DocumentIndex`
 ) -> DocumentIndex:
     "The index of the course's articles; the first time it is made, which takes minutes."
-    place = home()/"indexes"/f"articles-{size}-{overlap}-{model_identity('minilm')['weights'][:8]}"
-    index, texts = DocumentIndex(folder or place, size=size, overlap=overlap,
+    place = folder or _place(f"articles-{size}-{overlap}-{model_identity('minilm')['weights'][:8]}")
+    index, texts = DocumentIndex(place, size=size, overlap=overlap,
                                  **(TUNED | settings)), article_texts()
     missing = [name for name in texts if name not in index]
     for start in progress(range(0, len(missing), 103), "indexing the articles", unit="batch"):
@@ -1071,7 +1078,7 @@ def folder_index(
     are gone are deleted."""
     texts = read_folder(folder)
     digest = hashlib.sha256(str(Path(folder).expanduser().resolve()).encode()).hexdigest()[:12]
-    index = DocumentIndex(kept_in or home()/"indexes"/f"folder-{digest}", **settings)
+    index = DocumentIndex(kept_in or _place(f"folder-{digest}"), **settings)
     gone = [name for name in index.documents if name not in texts]
     if gone: index.delete(gone)
     new = {name: text for name, text in texts.items() if name not in index

@@ -594,6 +594,15 @@ def test_folder_index_follows_the_folder(tmp_path):
     assert sorted(p.name for p in (tmp_path/"index").iterdir()) == before   # nothing new, nothing written
 
 
+def test_an_index_finds_a_place_where_the_cache_may_not_be_written_to(tmp_path, monkeypatch):
+    (tmp_path/"home").write_text("a file stands where the cache should be")
+    monkeypatch.setenv("FT_COURSE_HOME", str(tmp_path/"home"))
+    (tmp_path/"a.txt").write_text("The printer takes A3.", encoding="utf-8")
+    (tmp_path/"notes").mkdir()
+    (tmp_path/"a.txt").rename(tmp_path/"notes"/"a.txt")
+    assert rag.folder_index(tmp_path/"notes", model=hashed).search("printer")[0].document == "a.txt"
+
+
 def test_folders_that_cannot_be_read(tmp_path):
     with pytest.raises(ValueError, match="is no folder"): rag.read_folder(tmp_path/"none")
     with pytest.raises(ValueError, match="holds no text"): rag.read_folder(tmp_path)
