@@ -4,8 +4,7 @@
 
 # %% auto #0
 __all__ = ['POOLING', 'POSITIONS', 'GRID', 'ROWS', 'pool', 'token_batches', 'unload', 'model_identity', 'VectorFile', 'embed',
-           'unit_length', 'nearest_texts', 'near_pairs', 'loneliness', 'EmbeddingClassifier', 'embedding_rows',
-           'embedding_classifier']
+           'unit_length', 'nearest_texts', 'near_pairs', 'loneliness', 'EmbeddingClassifier', 'embedding_rows']
 
 # %% ../nbs/2_alternatives/09_embeddings.ipynb #7361bb9e
 import contextlib, functools, hashlib, sqlite3, warnings
@@ -308,15 +307,3 @@ def embedding_rows(
     "Classifiers on frozen vectors, with the settings chosen on the task's validation rows."
     if task not in ROWS: raise ValueError(f"there are rows for {' and '.join(ROWS)}, not for {task!r}")
     return {row: EmbeddingClassifier(**settings) for row, settings in ROWS[task].items()}
-
-# %% ../nbs/2_alternatives/09_embeddings.ipynb #54c6777d
-def embedding_classifier(
-    model="minilm",   # alias, folder or Hub id of an encoder
-    C: float = 10.,   # inverse strength of the regularisation
-):
-    "The name of `EmbeddingClassifier` until the stored runs follow it, as a pipeline."
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import FunctionTransformer
-    return make_pipeline(FunctionTransformer(embed, kw_args={"model": model}),
-                         LogisticRegression(C=C, max_iter=2000))

@@ -7,12 +7,12 @@ __all__ = ['STORE', 'SEEDS', 'PROMPTS', 'EPOCHS', 'WRITER', 'CHOSEN', 'LIVE', 'K
            'TRIALS', 'SMALL_TABLES', 'REFERENCE_GFLOPS', 'candidates', 'choosing', 'choosing_seeds', 'winners',
            'estimators', 'live', 'full_size', 'cut_networks', 'turned', 'knob', 'knob_task', 'knob_parts',
            'batch_parts', 'remedies', 'overfitting_parts', 'search_task', 'search_trials', 'search_is_stale',
-           'searched_parts', 'stored', 'make_results', 'minutes_here']
+           'searched_parts', 'alternatives', 'alternative_parts', 'stored', 'make_results', 'minutes_here']
 
 # %% ../nbs/library/results.ipynb #e6ced337
 import json
 from dataclasses import replace
-from functools import reduce
+from functools import partial, reduce
 from importlib import resources
 from operator import or_
 
@@ -20,10 +20,10 @@ from sklearn.base import clone
 
 from .core import atomic_path, home
 from .data import Task, load_task
-from .embeddings import embedding_classifier
+from .embeddings import EmbeddingClassifier, embedding_rows
 from .evaluation import Comparison, compare, fingerprint, provenance
 from .hyperparameters import SPACE, KnownBefore, search
-from .prompting import PromptClassifier
+from .prompting import PromptClassifier, prompted
 from .regularization import DropoutRate
 from .training import (EarlyStopping, FineTunedClassifier, FineTunedGenerator, Full, HeadOnly, HParams,
                                 LastLayers, gflops)
@@ -50,7 +50,7 @@ def _writer(learning_rate, epochs, method):
                               instruction="Write a short newspaper headline for this story.")
 
 def _frozen(C, class_weight=None):
-    return embedding_classifier(C=C).set_params(logisticregression__class_weight=class_weight)
+    return EmbeddingClassifier(C=C, class_weight=class_weight)
 
 # %% ../nbs/library/results.ipynb #5a532b82
 PROMPTS = {
@@ -79,7 +79,8 @@ def candidates(
     return {"majority": {"most frequent": DummyClassifier()},
             "TF-IDF": {f"C={C}, weights={w}": _tfidf(C, w) for C, w in linear},
             "frozen encoder": {f"C={C}, weights={w}": _frozen(C, w) for C, w in linear},
-            "zero-shot prompt": {name: PromptClassifier(text) for name, text in PROMPTS[task].items()},
+            "zero-shot prompt": {name: PromptClassifier(text, random_state=None)
+                                 for name, text in PROMPTS[task].items()},
             "random weights": {f"rate {lr:g}": _tuned(lr, EPOCHS[task], pretrained=False)
                                for lr in (2e-4, 5e-4)},
             "fine-tuned": {f"rate 0.0001, head {h:g} times": _tuned(1e-4, EPOCHS[task], h)
@@ -260,7 +261,23 @@ def searched_parts() -> list[dict]:
                             "found": FineTunedClassifier("minilm", hparams=replace(HParams(), **best))},
              "task": search_task(), "seeds": SEARCH_SEEDS}]
 
-SMALL_TABLES = {"knobs": knob_parts, "batches": batch_parts, "overfitting": overfitting_parts,
+# %% ../nbs/library/results.ipynb #057eb882
+def alternatives(
+    task: str,  # "headlines" or "airline"
+) -> dict:      # row -> unfitted estimator
+    "Baselines, prompts, classifiers on frozen vectors, and full fine-tuning."
+    rows = estimators(task)
+    return ({row: rows[row] for row in ("majority", "TF-IDF")} | prompted(task) | embedding_rows(task)
+            | {"fine-tuned": rows["fine-tuned"]})
+
+def alternative_parts(task: str) -> list[dict]:
+    "What `compare` is called with."
+    return [{"estimators": alternatives(task), "task": full_size(task), "seeds": SEEDS}]
+
+# %% ../nbs/library/results.ipynb #0accd0d0
+SMALL_TABLES = {"headlines_alternatives": partial(alternative_parts, "headlines"),
+                "airline_alternatives": partial(alternative_parts, "airline"),
+                "knobs": knob_parts, "batches": batch_parts, "overfitting": overfitting_parts,
                 "searched": searched_parts}
 
 # %% ../nbs/library/results.ipynb #cf685b7a

@@ -13,7 +13,7 @@ import ft_course
 
 HEAVY = "torch transformers datasets peft evaluate sklearn pandas matplotlib ipywidgets nbdev".split()
 BY_HAND = {"__init__.py"}                                             # written by hand, also in `checks`; everything else that ends in .py comes from a notebook
-DATA = {"assets.txt", "splits", "examples", "results", "evaluate_metric", "quizzes", "checks", "__pycache__"}   # not code, and the script that `evaluate` loads
+DATA = {"assets.txt", "splits", "examples", "results", "evaluate_metric", "quizzes", "checks", "questions", "__pycache__"}   # not code, and the script that `evaluate` loads
 
 
 def test_import_is_quick_and_light():
