@@ -1385,7 +1385,7 @@ def _check_parts(task, estimator, method, hparams, rows, validation_rows):
                          "give experiment a FineTunedClassifier() or a FineTunedGenerator()")
     if isinstance(method, type):
         raise ValueError(f"method={method.__name__} is a class; write {method.__name__}()")
-    if hparams is not None and (isinstance(hparams, type) or "learning_rate" not in _own_fields(hparams)):
+    if hparams is not None and (isinstance(hparams, type) or not {*_own_fields(HParams)} <= {*_own_fields(hparams)}):
         raise ValueError(f"hparams is {hparams!r}; write HParams(learning_rate=1e-3), say")
     for what, n in (("rows", rows), ("validation_rows", validation_rows)):
         if n is not None and (isinstance(n, bool) or not isinstance(n, numbers.Integral) or n < 1):

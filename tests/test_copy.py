@@ -1,4 +1,5 @@
 "The learner's copy is never overwritten where the learner changed it."
+import base64
 import json
 import shutil
 
@@ -28,6 +29,15 @@ def test_outputs_are_cleared_and_untouched_ones_follow_the_course(course, tmp_pa
     assert not any(c.get("outputs") for c in json.loads(mine.read_text(encoding="utf-8"))["cells"])
     edit(source, "New text from the course.")
     assert learners_copy(course, tmp_path/"mine") == [] and "New text from the course." in mine.read_text(encoding="utf-8")
+
+
+def test_the_picture_of_a_check_stays_as_a_target(root, tmp_path):
+    learners_copy(root, tmp_path/"mine")
+    for chapter, name in (("02_base_model", "02.mask"), ("04_evaluation", "04.coverage"), ("06_hyperparameters", "06.rate_at")):
+        cells = json.loads((tmp_path/"mine"/"1_foundations"/f"{chapter}.ipynb").read_text(encoding="utf-8"))["cells"]
+        at = next(i for i, c in enumerate(cells) if "".join(c["source"]).startswith(f'check("{name}")'))
+        png = base64.b64decode(cells[at - 1]["attachments"]["aim.png"]["image/png"])
+        assert png.startswith(b"\x89PNG") and cells[at]["outputs"] == [], name
 
 
 def test_a_changed_one_stays_and_is_named(course, tmp_path):

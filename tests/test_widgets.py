@@ -2,6 +2,7 @@
 import json
 import threading
 import time
+from dataclasses import fields, make_dataclass
 
 import pytest
 
@@ -89,8 +90,7 @@ def test_a_run_equals_fit(mine, small, tiny):
 
 
 def test_settings_of_a_class_of_the_readers_own_will_do(mine, small, tiny):
-    import dataclasses
-    Own = dataclasses.make_dataclass("Own", [(f.name, f.type, f) for f in dataclasses.fields(HParams)], frozen=True)
+    Own = make_dataclass("Own", [(f.name, f.type, f) for f in fields(HParams)], frozen=True)
     panel = small(hparams=Own(learning_rate=1e-3, num_train_epochs=1), controls=("learning_rate",)).run(wait=True)
     assert panel.runs["ended"].tolist() == ["finished"]
 
@@ -457,7 +457,7 @@ def test_tasks_of_odd_shape(mine, tiny):
     without = task(3, 2)
     del without.data["train"]
     with pytest.raises(ValueError, match="no train rows"): experiment(without, estimator=FineTunedClassifier(tiny))
-    for wrong in ({"rows": 0}, {"rows": -3}, {"validation_rows": 0}, {"rows": 2.5}, {"method": HeadOnly}, {"hparams": {"learning_rate": 1}}, {"hparams": HParams(max_grad_norm=float("inf")), "controls": ("max_grad_norm",)}):
+    for wrong in ({"rows": 0}, {"rows": -3}, {"validation_rows": 0}, {"rows": 2.5}, {"method": HeadOnly}, {"hparams": {"learning_rate": 1}}, {"hparams": make_dataclass("Few", [("learning_rate", float)])(1e-3)}, {"hparams": HParams(max_grad_norm=float("inf")), "controls": ("max_grad_norm",)}):
         with pytest.raises(ValueError): experiment(task(3, 2), estimator=FineTunedClassifier(tiny), **wrong)
     assert len(experiment(task(3, 2), estimator=FineTunedClassifier(tiny), validation_rows=None).data().data["validation"]) == 2
 
