@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['FAMILIES', 'MODELS', 'quiet_transformers', 'tiny', 'resolve_model', 'load_tokenizer', 'load_encoder', 'load_causal',
-           'load_classifier', 'context_length', 'footprint', 'best_device']
+           'load_classifier', 'context_length', 'footprint', 'best_device', 'model_identity', 'load_once', 'unload']
 
 # %% ../nbs/1_foundations/02_base_model.ipynb #937797f9
-import contextlib, functools, os, threading
+import contextlib, functools, hashlib, os, threading
 from importlib import resources
 from pathlib import Path
 
@@ -294,3 +294,42 @@ def best_device() -> str:
     import torch
     if os.environ.get("FT_COURSE_DEVICE"): return os.environ["FT_COURSE_DEVICE"]
     return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+
+# %% ../nbs/1_foundations/02_base_model.ipynb #6a054832
+@functools.cache
+def _digest(folder: str, stamp: tuple) -> str:
+    "SHA-256 of the files' names and contents; `stamp` has their names, sizes and times."
+    digest = hashlib.sha256()
+    for name, *_ in stamp:
+        with (Path(folder)/name).open("rb") as file:
+            digest.update(name.encode() + hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:32]
+
+def model_identity(
+    name,          # alias, folder or Hub id
+) -> str | None:   # None for a Hub id of which nothing is on this machine yet
+    "A text that changes when the model's files do, and is the same wherever they lie."
+    where = resolve_model(name)
+    place = Path(where["pretrained_model_name_or_path"])
+    if place.is_dir():
+        if (place/"asset.json").is_file(): return hashlib.sha256((place/"asset.json").read_bytes()).hexdigest()[:32]
+        files = sorted(f for f in place.iterdir() if f.is_file())
+        return _digest(str(place.resolve()), tuple((f.name, (s := f.stat()).st_size, s.st_mtime_ns) for f in files))
+    from huggingface_hub import try_to_load_from_cache
+    file = try_to_load_from_cache(str(place), "config.json", revision=where.get("revision"))
+    return f"{place}@{Path(file).parent.name}" if isinstance(file, str) else None
+
+@functools.lru_cache(maxsize=2)
+def _kept(name: str, load, identity: str | None, device: str) -> tuple:
+    return load_tokenizer(name), load(name).to(device)
+
+def load_once(
+    name,              # alias, folder or Hub id
+    load=load_causal,  # a function that loads a network by its name
+) -> tuple:
+    "Its tokenizer and its network on the `best_device`; the last two are kept, until their files change."
+    return _kept(str(name), load, model_identity(name), best_device())
+
+def unload():
+    "Lets go of the networks that `load_once` keeps in memory."
+    _kept.cache_clear()

@@ -5,17 +5,17 @@
 # %% auto #0
 __all__ = ['ABBREVIATIONS', 'BREAK', 'HOW', 'DEPTH', 'CANDIDATES', 'FORMAT', 'WAIT', 'SIZE', 'OVERLAP', 'TUNED', 'WHOLE',
            'QUESTIONS', 'KINDS', 'NOT_FOUND', 'READ', 'RECALL', 'EXAMPLES', 'RAG_STORE', 'CONDITIONS', 'FACTS',
-           'sentences', 'Passage', 'chunk', 'article_texts', 'article_headlines', 'query_words', 'top_k',
-           'reciprocal_rank_fusion', 'model_identity', 'Hit', 'DocumentIndex', 'reranked', 'article_index',
-           'same_story', 'tuning_half', 'ranks_from_scores', 'recall_at', 'reciprocal_ranks', 'fused_scores',
-           'LikelihoodReranker', 'quoted', 'load_questions', 'skeleton', 'question_faults', 'question_ranks',
-           'grounded_prompt', 'first_line', 'reader_prompt', 'write_answers', 'supported', 'cited', 'narrowed',
-           'Answer', 'confidence', 'answer', 'answer_scores', 'contexts', 'answer_records', 'rag_parts', 'make_rag',
-           'rag_answers', 'auroc', 'decline_curve', 'threshold_keeping', 'fact_articles', 'fact_records', 'make_facts',
-           'fact_answers', 'read_folder', 'folder_index', 'highlighted', 'search_panel']
+           'sentences', 'Passage', 'chunk', 'article_texts', 'article_headlines', 'query_words',
+           'reciprocal_rank_fusion', 'Hit', 'DocumentIndex', 'reranked', 'article_index', 'same_story', 'tuning_half',
+           'ranks_from_scores', 'recall_at', 'reciprocal_ranks', 'fused_scores', 'LikelihoodReranker', 'load_questions',
+           'skeleton', 'question_faults', 'question_ranks', 'grounded_prompt', 'first_line', 'reader_prompt',
+           'write_answers', 'supported', 'cited', 'narrowed', 'Answer', 'confidence', 'answer', 'answer_scores',
+           'contexts', 'answer_records', 'rag_parts', 'make_rag', 'rag_answers', 'decline_curve', 'threshold_keeping',
+           'fact_articles', 'fact_records', 'make_facts', 'fact_answers', 'read_folder', 'folder_index', 'highlighted',
+           'search_panel']
 
 # %% ../nbs/2_alternatives/10_rag.ipynb #627e468d
-import contextlib, functools, hashlib, html, json, math, os, re, shutil, zlib
+import contextlib, functools, hashlib, html, json, math, os, re, shutil
 from collections import Counter
 from dataclasses import dataclass, replace
 from importlib import resources
@@ -25,12 +25,12 @@ import numpy as np
 
 from .core import CourseError, atomic_path, disk_error, home, nearest, progress
 from .data import duplicate_groups, load_task, near_duplicate_groups, text_key
-from .embeddings import embed
+from .embeddings import embed, top_k
 from .evaluation import _answer_words, exact_match, provenance, token_f1
-from .models import _scratch, best_device, load_causal, load_tokenizer, resolve_model
+from .models import _scratch, model_identity
+from .prompting import chat_messages, generate, language_model, plain_text, render
 from .training import (FineTunedGenerator, HParams, LastLayers, answer_token_losses, chat_prompt,
-                                collate,
-                                length_grouped_batches, prompt_rows, write_greedily)
+                                collate, length_grouped_batches, prompt_rows)
 
 # %% ../nbs/2_alternatives/10_rag.ipynb #ec372e3a
 ABBREVIATIONS = ("Mr Mrs Ms Dr Prof Sir St Jr Sr Rev Gen Lt Col Sgt Capt Sen Gov Rep No vs v Inc Ltd Corp Co "
@@ -101,17 +101,6 @@ def query_words(
     import bm25s
     return bm25s.tokenize(list(texts), stopwords="en", return_ids=False, show_progress=False)
 
-# %% ../nbs/2_alternatives/10_rag.ipynb #0198eaab
-def top_k(
-    scores,              # shape (n,)
-    k: int,
-) -> np.ndarray:         # shape (min(k, n),)
-    "Numbers of the k largest scores, best first, without sorting the others (of equal ones the earlier first)."
-    scores = np.asarray(scores)
-    k = min(k, len(scores))
-    best = np.arange(len(scores)) if k == len(scores) else np.argpartition(-scores, k - 1)[:k]
-    return best[np.lexsort((best, -scores[best]))]
-
 # %% ../nbs/2_alternatives/10_rag.ipynb #e1f3a8fa
 def reciprocal_rank_fusion(
     rankings: list,          # each a sequence of keys, best first
@@ -126,25 +115,12 @@ def reciprocal_rank_fusion(
     return dict(sorted(fused.items(), key=lambda item: -item[1]))
 
 # %% ../nbs/2_alternatives/10_rag.ipynb #2e0e2e5c
-def model_identity(
+def _made_by(
     model,       # alias, folder, Hub id, or a function texts -> vectors
-) -> dict:       # `name`, and `weights`: a digest, empty where there are no weights to look at
+) -> dict:       # `name`, and `weights`: its `model_identity`, empty for a function
     "What tells a model whose vectors differ from this one's."
     if callable(model): return {"name": f"function {model.__module__}.{model.__qualname__}", "weights": ""}
-    where = resolve_model(model)
-    folder = Path(where["pretrained_model_name_or_path"])
-    if not folder.is_dir():
-        from huggingface_hub import hf_hub_download
-        try: folder = Path(hf_hub_download(str(model), "model.safetensors", revision=where.get("revision"),
-                                           local_files_only=where.get("local_files_only", False))).parent
-        except Exception: return {"name": str(model), "weights": ""}
-    digest = hashlib.sha256()
-    for file in sorted(folder.glob("*.safetensors")):
-        with file.open("rb") as opened:   # its size, its beginning and its end
-            digest.update(f"{file.stat().st_size}".encode() + opened.read(1 << 20))
-            opened.seek(max(0, file.stat().st_size - (1 << 20)))
-            digest.update(opened.read())
-    return {"name": str(model), "weights": digest.hexdigest()[:16]}
+    return {"name": str(model), "weights": model_identity(model) or ""}
 
 def _same_model(a: dict, b: dict) -> bool:
     return a["weights"] == b["weights"] if a["weights"] and b["weights"] else a["name"] == b["name"]
@@ -202,7 +178,7 @@ class _Segments:
     "The documents in an index's folder: reading."
     def __init__(self, folder, model, size, overlap):
         self.folder, self.model, self.size, self.overlap = Path(folder).resolve(), model, size, overlap
-        self.identity = model_identity(model)
+        self.identity = _made_by(model)
         self._forget()
         self.refresh()
 
@@ -513,7 +489,7 @@ def article_index(
     **settings,              # as of `DocumentIndex`
 ) -> DocumentIndex:
     "The index of the course's articles; the first time it is made, which takes minutes."
-    place = folder or _place(f"articles-{size}-{overlap}-{model_identity('minilm')['weights'][:8]}")
+    place = folder or _place(f"articles-{size}-{overlap}-{model_identity('minilm')[:8]}")
     index, texts = DocumentIndex(place, size=size, overlap=overlap,
                                  **(TUNED | settings)), article_texts()
     missing = [name for name in texts if name not in index]
@@ -540,7 +516,7 @@ def tuning_half(
     names,             # identifiers
 ) -> np.ndarray:       # booleans
     "Which of them are used for choosing; the others for reporting. It depends on the identifier alone."
-    return np.array([zlib.crc32(str(name).encode()) % 2 == 0 for name in names])
+    return np.array([hashlib.sha256(str(name).encode()).digest()[0] % 2 == 0 for name in names])
 
 # %% ../nbs/2_alternatives/10_rag.ipynb #3b0f215b
 def ranks_from_scores(
@@ -577,11 +553,6 @@ def fused_scores(
                     0) + gives(scores["dense"], weight)
 
 # %% ../nbs/2_alternatives/10_rag.ipynb #7d97e3d9
-@functools.lru_cache(maxsize=1)
-def _reader(model):
-    "Tokenizer and causal language model, kept until another one is asked for."
-    return load_tokenizer(model), load_causal(model).to(best_device())
-
 class LikelihoodReranker:
     """Scores passages by how probable a language model finds the query after each (Sachan et al. 2022); a
     mean log-probability a token."""
@@ -589,30 +560,19 @@ class LikelihoodReranker:
 
     def __call__(self, query: str, passages: list[str]) -> np.ndarray:
         import torch
-        tokenizer, network = _reader(self.model)
-        asked = [chat_prompt(tokenizer, "Write the headline or the question that this passage answers.",
-                             quoted(p, tokenizer)) for p in passages]
-        rows = prompt_rows(tokenizer, asked, [quoted(query, tokenizer)]*len(passages), self.max_length)
+        tokenizer, network = language_model(self.model)
+        task = "Write the headline or the question that this passage answers."
+        asked = [chat_prompt(tokenizer, task, plain_text(tokenizer, p)) for p in passages]
+        rows = prompt_rows(tokenizer, asked, [plain_text(tokenizer, query)]*len(passages), self.max_length)
         scores, device = np.zeros(len(rows)), next(network.parameters()).device
         with torch.inference_mode():
             for numbers in length_grouped_batches([len(r["input_ids"]) for r in rows], 8):
-                losses, row = answer_token_losses(network,
-                                                  collate([rows[i] for i in numbers], tokenizer.pad_token_id,
-                                                          device))
+                batch = collate([rows[i] for i in numbers], tokenizer.pad_token_id, device)
+                losses, row = answer_token_losses(network, batch)
                 sums, counts = (torch.zeros(len(numbers), device=device).index_add(0, row, v)
                                 for v in (losses, torch.ones_like(losses)))
                 scores[numbers] = -(sums / counts).cpu().numpy()
         return scores
-
-def quoted(
-    text: str,
-    tokenizer=None,   # its marks for the beginning and end of a message are broken, so that they are plain text
-) -> str:
-    "The text on one line, with nothing in it that the model would read as the format of a conversation."
-    text = " ".join(text.split())
-    for mark in (tokenizer.all_special_tokens if tokenizer is not None else ()):
-        if len(mark) > 1: text = text.replace(mark, f"{mark[0]} {mark[1:]}")
-    return text
 
 # %% ../nbs/2_alternatives/10_rag.ipynb #69113c06
 QUESTIONS = resources.files("ft_course")/"questions"/"questions.jsonl"
@@ -700,16 +660,15 @@ EXAMPLES = (("The Tamar bridge was opened by Ada Holm in June 1998.", "Who opene
 def grounded_prompt(
     question: str,
     passages: list[str],   # best first; none asks the model from memory
-    tokenizer=None,        # see `quoted`
     most: int = 900,       # words of all passages together; what is beyond is left out
 ) -> str:
     "Numbered passages, one a line, then the question."
     lines, left = [], most
     for number, passage in enumerate(passages, start=1):
-        words = quoted(passage, tokenizer).split()[:left]
+        words = passage.split()[:left]
         left -= len(words)
         if words: lines.append(f"[{number}] " + " ".join(words))
-    return "\n".join([*lines, *([""] if lines else []), f"Question: {quoted(question, tokenizer)}"])
+    return "\n".join([*lines, *([""] if lines else []), "Question: " + " ".join(question.split())])
 
 def first_line(
     text: str,
@@ -721,36 +680,38 @@ def first_line(
     line = re.sub(r"^\[\d+\]\s*", "", line).strip().strip("\"“”").strip()
     return line[:-1] if line.endswith(".") and not _ABBREVIATED.search(line) else line
 
+def _reading(read: bool, examples) -> tuple:
+    "The instruction for a reader with passages, or without, and the examples as pairs of prompt and answer."
+    return READ if read else RECALL, [(grounded_prompt(q, [p] if read else []), a) for p, q, a in examples]
+
 def reader_prompt(
     question: str,
     passages: list[str],   # best first; none asks the model from memory
     tokenizer,
     examples=EXAMPLES,     # (passage, question, answer), shown first
-    chat: bool = False,
-                  # in the tokenizer's chat template, if it has one; else as plain text to be continued
+    chat: bool = False,    # in the tokenizer's chat template; else as plain text to be continued
 ) -> str:
     "What the reader is given, up to where its answer begins."
-    shown = [(grounded_prompt(q, [p] if passages else []), a) for p, q, a in examples]
-    asked, instruction = grounded_prompt(question, passages, tokenizer), READ if passages else RECALL
-    if not chat or not tokenizer.chat_template:
-        return "\n\n".join([instruction, *(f"{q}\nAnswer: {a}" for q, a in shown), f"{asked}\nAnswer:"])
-    turns = [("system", instruction), *(turn for q, a in shown for turn in (("user", q), ("assistant", a))),
-             ("user", asked)]
-    return tokenizer.apply_chat_template([{"role": role, "content": text} for role, text in turns],
-                                         tokenize=False, add_generation_prompt=True)
+    asked = plain_text(tokenizer, grounded_prompt(question, passages))
+    return render(tokenizer, chat_messages(*_reading(bool(passages), examples), asked), chat)
 
 def write_answers(
     questions: list[str],
     passages: list[list[str]],   # of each question, what is read
-    model="smollm2",             # alias, folder or Hub id, or a pair (tokenizer, network)
+    model="smollm2",             # as for `generate`
     max_new_tokens: int = 16,
-    **form,                      # `examples`, `chat` of `reader_prompt`
+    examples=EXAMPLES,           # as of `reader_prompt`
+    chat: bool = False,
 ) -> list[str]:
     "The model's greedy answer to each question, cleaned to its first line."
-    tokenizer, network = model if isinstance(model, tuple) else _reader(model)
-    prompts = [reader_prompt(q, p, tokenizer, **form) for q, p in zip(questions, passages, strict=True)]
-    return [first_line(a) for a in write_greedily(network, tokenizer,
-                                                  prompt_rows(tokenizer, prompts, None, 3000), max_new_tokens)]
+    said = [""]*len(questions)
+    for read in (True, False):   # with passages, and from memory
+        rows = [i for i, found in enumerate(passages) if bool(found) == read]
+        instruction, shown = _reading(read, examples)
+        answers = generate([grounded_prompt(questions[i], passages[i]) for i in rows], model, instruction,
+                           max_new_tokens, examples=shown, chat=chat)
+        for i, text in zip(rows, answers): said[i] = first_line(text)
+    return said
 
 # %% ../nbs/2_alternatives/10_rag.ipynb #23b1254a
 def supported(
@@ -889,24 +850,21 @@ def answer_records(
     condition: str,          # one of `CONDITIONS`
     questions,
     index: DocumentIndex,
-    model="smollm2",         # alias, folder or Hub id, or a pair (tokenizer, network)
+    model="smollm2",         # as for `generate`
     known=(),                # records that are there already; they are not made again while nothing changed
     batch: int = 24,
 ):                           # yields lists of records
     """A record a question (unanswerable ones where a search decides), in batches: `id`, `condition`, `answer`,
     the cited `document` and `positions`, scores, `confidence` of the search and `passage_rank` among what
     was read; no article text."""
-    tokenizer = None if condition == "best sentence" else model[0] if isinstance(model,
-                                                                                 tuple) else _reader(model)[0]
-    asked = questions if condition in ("retrieved",
-                                       "narrowed") else questions[questions["kind"] != "unanswerable"]
+    decides = condition in ("retrieved", "narrowed")
+    asked = questions if decides else questions[questions["kind"] != "unanswerable"]
     read = contexts(condition, asked, index)
     passages = [[hit.passage for hit in hits] for hits in read]
     ready = {r["id"]: r for r in known if r["condition"] == condition}
-    prompts = (passages if condition == "best sentence" else
-               [reader_prompt(q, p, tokenizer) for q, p in zip(asked["question"], passages)])
-    digests = [hashlib.sha256(json.dumps([condition, p, a]).encode()).hexdigest()[:12]
-               for p, a in zip(prompts, asked["answers"])]
+    made_of = ([condition, grounded_prompt(q, p), a, *_reading(bool(p), EXAMPLES)]
+               for q, p, a in zip(asked["question"], passages, asked["answers"]))
+    digests = [hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12] for parts in made_of]
     todo = [i for i, name in enumerate(asked["id"]) if ready.get(name, {}).get("digest") != digests[i]]
     ranks = question_ranks(read, asked, passage=True)
     for start in progress(range(0, len(todo), batch), condition, unit="batch"):
@@ -972,18 +930,6 @@ def rag_answers(folder=RAG_STORE):
                          for r in _read_records(Path(folder)/f"{c.replace(' ', '-')}.jsonl")])
 
 # %% ../nbs/2_alternatives/10_rag.ipynb #5eaa551d
-def auroc(
-    positive,    # booleans, shape (n,)
-    scores,      # shape (n,)
-) -> float:
-    """Probability that a random positive scores above a random negative, ties counting one half (the area
-    under the ROC curve)."""
-    from scipy.stats import rankdata
-    positive, ranks = np.asarray(positive, bool), rankdata(scores)
-    n, m = positive.sum(), (~positive).sum()
-    if not n or not m: return math.nan
-    return float((ranks[positive].sum() - n*(n + 1)/2) / (n*m))
-
 def decline_curve(
     scores,          # confidence of the search, shape (n_questions,)
     answerable,      # booleans of that shape

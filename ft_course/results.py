@@ -23,7 +23,7 @@ from .data import Task, load_task
 from .embeddings import EmbeddingClassifier, embedding_rows
 from .evaluation import Comparison, compare, fingerprint, provenance
 from .hyperparameters import SPACE, KnownBefore, search
-from .prompting import PromptClassifier, prompted
+from .prompting import PROMPTED, PromptClassifier, prompted
 from .regularization import DropoutRate
 from .training import (EarlyStopping, FineTunedClassifier, FineTunedGenerator, Full, HeadOnly, HParams,
                                 LastLayers, gflops)
@@ -54,13 +54,11 @@ def _frozen(C, class_weight=None):
 
 # %% ../nbs/library/results.ipynb #5a532b82
 PROMPTS = {
-    "airline": {"plain": "Is the tone of this message to an airline negative, neutral or positive? "
-                         "Answer with one word.",
+    "airline": {"plain": PROMPTED["airline"],
                 "roles": "A customer wrote to an airline. Classify the sentiment of the message "
                          "as negative, neutral or positive.",
                 "short": "Sentiment (negative, neutral or positive) of this tweet:"},
-    "headlines": {"plain": "Which section of a newspaper does this headline belong to: "
-                           "business, entertainment, politics, sports or tech? Answer with one word.",
+    "headlines": {"plain": PROMPTED["headlines"],
                   "roles": "You are a news editor. Sort the headline into one section: "
                            "business, entertainment, politics, sports or tech.",
                   "short": "Section (business, entertainment, politics, sports or tech) of this headline:"},

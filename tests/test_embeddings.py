@@ -15,8 +15,9 @@ from sklearn.model_selection import GridSearchCV, PredefinedSplit
 from ft_course import embeddings, models
 from ft_course.core import CourseError
 from ft_course.data import EXAMPLE_CSV, load_task
-from ft_course.embeddings import (EmbeddingClassifier, VectorFile, embed, embedding_rows, loneliness, model_identity,
-                                  near_pairs, nearest_texts, pool, token_batches, unload)
+from ft_course.embeddings import (EmbeddingClassifier, VectorFile, embed, embedding_rows, loneliness, near_pairs,
+                                  nearest_texts, pool, token_batches, top_k)
+from ft_course.models import load_once, model_identity, unload
 from ft_course.evaluation import compare, used_code
 
 TEXTS = ["When is the library open?", "my card does not work", "Renew", "", "the book that I had reserved is not on the shelf " * 5]
@@ -120,7 +121,7 @@ def test_the_network_is_loaded_once_and_let_go(tiny, monkeypatch):
 
 def test_the_network_is_left_as_it_was(tiny):
     embed(["a"], tiny)
-    _, network = embeddings._network(tiny, model_identity(tiny), models.best_device())
+    _, network = load_once(tiny, embeddings._reading_half)
     assert not network.training and all(p.grad is None for p in network.parameters())
 
 
@@ -162,6 +163,12 @@ def test_a_network_trained_again_in_its_folder_is_another_one(families, tmp_path
     after = embed(TEXTS, folder, cache=tmp_path/"cache")
     assert np.abs(after - before).max() > .01
     np.testing.assert_allclose(after, embed(TEXTS, folder), atol=1e-6)
+
+
+def test_top_k_with_ties_and_ends():
+    assert top_k([1, 3, 3, 2], 3).tolist() == [1, 2, 3] and top_k([5.], 4).tolist() == [0] and top_k([], 2).tolist() == []
+    scores = np.random.default_rng(0).integers(0, 9, 200)
+    for k in (1, 7, 40, 200): assert top_k(scores, k).tolist() == np.argsort(-scores, kind="stable")[:k].tolist()
 
 
 def test_cache_true_is_in_the_courses_home(tiny, tmp_path, monkeypatch):

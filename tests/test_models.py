@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from ft_course import models
+
 ASK = """
 import sys, time
 from ft_course.models import resolve_model
@@ -406,3 +408,27 @@ def test_footprint_of_the_courses_models():
     assert (minilm["kind"], minilm["context"], minilm["licence"]) == ("encoder", 512, "Apache-2.0")
     assert (smollm2["kind"], smollm2["layers"], smollm2["parameters"]) == ("decoder", 30, 134_515_008)
     assert footprint("minilm", layers=2)["layers"] == 2 and footprint("minilm", layers=2)["parameters"] < minilm["parameters"]
+
+
+def test_a_copy_is_the_same_model_and_one_trained_on_is_another(tmp_path):
+    folder = models.tiny("bert", tmp_path/"a")
+    moved = shutil.copytree(folder, tmp_path/"elsewhere")
+    assert models.model_identity(folder) == models.model_identity(moved) != models.model_identity("minilm")
+    first = models.load_once(folder, models.load_encoder)
+    assert models.load_once(folder, models.load_encoder) is first
+    network = first[1]
+    network.embeddings.LayerNorm.bias.data += 1e-4
+    network.save_pretrained(folder)
+    assert models.model_identity(folder) != models.model_identity(moved)
+    assert models.load_once(folder, models.load_encoder) is not first
+    models.unload()
+
+
+def test_identity_of_a_hub_model_is_its_revision(tmp_path, monkeypatch):
+    import huggingface_hub
+    kept = tmp_path/"snapshots"/"0123abc"/"config.json"
+    monkeypatch.setattr(models, "resolve_model", lambda name: {"pretrained_model_name_or_path": name})
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_, **__: str(kept))
+    assert models.model_identity("someone/model") == "someone/model@0123abc"
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_, **__: None)
+    assert models.model_identity("someone/model") is None

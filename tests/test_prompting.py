@@ -16,7 +16,7 @@ import torch
 from ft_course import prompting
 from ft_course.core import CourseError
 from ft_course.data import EXAMPLE_CSV, load_task
-from ft_course.models import tiny as tiny_model
+from ft_course.models import tiny as tiny_model, unload
 from ft_course.prompting import (CONTENT_FREE, Endpoint, PromptClassifier, answer_log_likelihoods, calibrated, chat_messages, fill, generate, generate_json,
                                  language_model, plain_text, prompt_panel, prompted, read_json, render, shared_prefix)
 
@@ -201,11 +201,13 @@ def test_too_long_a_prompt_says_which_part(small, part, settings, text):
 def test_a_changed_folder_is_loaded_again(tmp_path):
     folder = tiny_model("llama", tmp_path/"model")
     before = language_model(folder)[1]
-    assert language_model(folder)[1] is before
-    tiny_model("llama", folder)
-    assert language_model(folder)[1] is not before
-    prompting.unload()
-    assert language_model(folder)[1] is not before
+    assert language_model(folder)[1] is before and language_model((1, 2)) == (1, 2)
+    before.lm_head.weight.data += .1
+    before.save_pretrained(folder)
+    after = language_model(folder)[1]
+    assert after is not before
+    unload()
+    assert language_model(folder)[1] is not after
 
 
 # writing
