@@ -5,19 +5,19 @@
 # %% auto #0
 __all__ = ['ABBREVIATIONS', 'BREAK', 'HOW', 'DEPTH', 'CANDIDATES', 'FORMAT', 'WAIT', 'SIZE', 'OVERLAP', 'TUNED', 'WHOLE',
            'QUESTIONS', 'KINDS', 'NOT_FOUND', 'READ', 'RECALL', 'EXAMPLES', 'RAG_STORE', 'CONDITIONS', 'FACTS',
-           'sentences', 'Passage', 'chunk', 'article_texts', 'article_headlines', 'query_words',
+           'FACT_RUNS', 'sentences', 'Passage', 'chunk', 'article_texts', 'article_headlines', 'query_words',
            'reciprocal_rank_fusion', 'Hit', 'DocumentIndex', 'reranked', 'article_index', 'same_story', 'tuning_half',
            'ranks_from_scores', 'recall_at', 'reciprocal_ranks', 'fused_scores', 'LikelihoodReranker', 'load_questions',
            'skeleton', 'question_faults', 'question_ranks', 'grounded_prompt', 'first_line', 'reader_prompt',
            'write_answers', 'supported', 'cited', 'narrowed', 'Answer', 'confidence', 'answer', 'answer_scores',
            'contexts', 'answer_records', 'rag_parts', 'make_rag', 'rag_answers', 'decline_curve', 'threshold_keeping',
-           'fact_articles', 'fact_records', 'make_facts', 'fact_answers', 'read_folder', 'folder_index', 'highlighted',
-           'search_panel']
+           'fact_articles', 'fact_records', 'facts_are_stale', 'make_facts', 'fact_answers', 'read_folder',
+           'folder_index', 'highlighted', 'search_panel']
 
 # %% ../nbs/2_alternatives/10_rag.ipynb #627e468d
 import contextlib, functools, hashlib, html, json, math, os, re, shutil
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib import resources
 from pathlib import Path
 
@@ -34,16 +34,15 @@ from .training import (FineTunedGenerator, HParams, LastLayers, answer_token_los
 
 # %% ../nbs/2_alternatives/10_rag.ipynb #ec372e3a
 ABBREVIATIONS = ("Mr Mrs Ms Dr Prof Sir St Jr Sr Rev Gen Lt Col Sgt Capt Sen Gov Rep No vs v Inc Ltd Corp Co "
-                 "Bros "
-                 "Mt Ft etc approx Jan Feb Aug Sept Oct Nov Dec").split()
+                 "Bros Mt Ft etc approx Jan Feb Aug Sept Oct Nov Dec").split()
 BREAK = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[£$]*[A-Z0-9])|\n+")
 _ABBREVIATED = re.compile(rf"(?:\b(?:{'|'.join(ABBREVIATIONS)})|\b[A-Z])\.$")
 
 def sentences(
     text: str,
 ) -> list[str]:
-    """The sentences of a text in order, as stripped strings; a line break always ends one. Always the same
-    for the same text."""
+    """The sentences of a text in order, as stripped strings; a line break always ends one.
+    Always the same for the same text."""
     found, start = [], 0
     for cut in BREAK.finditer(text):
         piece = text[start:cut.end()].strip()
@@ -67,8 +66,8 @@ def chunk(
     overlap: int = 1,  # sentences that a passage shares with the one before
 ) -> list[Passage]:
     "The text as passages of whole sentences. Raises `ValueError` for a `size` below 1 or an `overlap` below 0."
-    if size < 1 or overlap < 0: raise ValueError(f"chunk(size={size}, overlap={overlap}): size has to be at "
-                                                 f"least 1, overlap at least 0")
+    if size < 1 or overlap < 0:
+        raise ValueError(f"chunk(size={size}, overlap={overlap}): size has to be at least 1, overlap 0")
     pieces, found, start = sentences(text), [], 0
     lengths = [len(piece.split()) for piece in pieces]
     while start < len(pieces):
@@ -156,19 +155,19 @@ class Hit:
     dense: float = math.nan    # its cosine with the query, from -1 to 1, where that was computed
 
 def _check_query(query) -> str:
-    if not isinstance(query, str): raise ValueError(f"a query has to be a text, and this one is of type "
-                                                    f"{type(query).__name__}")
+    if not isinstance(query, str):
+        raise ValueError(f"a query has to be a text, and this one is of type {type(query).__name__}")
     if not query.strip(): raise ValueError("the query is empty: ask in at least one word")
     return query
 
 def _check_documents(documents) -> dict:
-    if not isinstance(documents, dict): raise ValueError(f"documents come as a dict, identifier -> text, not "
-                                                         f"as {type(documents).__name__}")
+    if not isinstance(documents, dict):
+        raise ValueError(f"documents come as a dict, identifier -> text, not as {type(documents).__name__}")
     for name, text in documents.items():
-        if not isinstance(name, str) or not name: raise ValueError(f"a document's identifier has to be a text "
-                                                                   f"that is not empty, not {name!r}")
-        if not isinstance(text, str) or not text.strip(): raise ValueError(f"the document {name!r} holds no "
-                                                                           f"text; leave it out")
+        if not isinstance(name, str) or not name:
+            raise ValueError(f"a document's identifier has to be a text that is not empty, not {name!r}")
+        if not isinstance(text, str) or not text.strip():
+            raise ValueError(f"the document {name!r} holds no text; leave it out")
     return documents
 
 # %% ../nbs/2_alternatives/10_rag.ipynb #b40d2dec
@@ -196,8 +195,8 @@ class _Segments:
                     (self._take if name.endswith(".add") else self._bury)(self.folder/name)
                     self._names += (name,)
             except FileNotFoundError:   # compacted while we read
-                if attempt == 4: raise CourseError(f"{self.folder} lost a file while it was read; open it "
-                                                   f"again.")
+                if attempt == 4:
+                    raise CourseError(f"{self.folder} lost a file while it was read; open it again.") from None
                 self._forget()
             finally: self._stack = self._bm25 = None
         return self
@@ -208,23 +207,20 @@ class _Segments:
             about = json.loads((segment/"manifest.json").read_text(encoding="utf-8"))
             if about["format"] != FORMAT:
                 raise CourseError(f"{self.folder} was written in format {about['format']} and this version of "
-                                  f"the "
-                                  f"course reads format {FORMAT}; add its documents to a new index.")
+                                  f"the course reads format {FORMAT}; add its documents to a new index.")
             if not _same_model(about["model"], self.identity):
                 raise CourseError(f"{self.folder} was made with the model {about['model']['name']!r} and you "
-                                  f"opened it "
-                                  f"with {self.identity['name']!r}, whose weights differ: their vectors cannot "
-                                  f"be compared. "
-                                  "Open it with the model it was made with, or make a new index in another "
-                                  "folder.")
+                                  f"opened it with {self.identity['name']!r}, whose weights differ: their "
+                                  "vectors cannot be compared. Open it with the model it was made with, or "
+                                  "make a new index in another folder.")
             vectors = np.load(segment/"vectors.npy", allow_pickle=False)
             lines = (segment/"passages.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
             rows = [json.loads(line) for line in lines]
-            if not len(rows) == len(vectors) == about["passages"]: raise ValueError("not as many vectors as "
-                                                                                    "passages")
+            if not len(rows) == len(vectors) == about["passages"]:
+                raise ValueError("not as many vectors as passages")
         except (ValueError, KeyError, TypeError, EOFError) as err:
-            raise CourseError(f"{segment} is damaged ({err}); restore it, or delete it and add its documents "
-                              f"again.") from err
+            raise CourseError(f"{segment} is damaged ({err}); restore it, or delete it and add its "
+                              "documents again.") from err
         stops = {row["document"]: number + 1 for number, row in enumerate(rows)}
         first = 0
         for document, stop in stops.items():   # the passages of a document stand together
@@ -263,8 +259,8 @@ class _Writer(_Segments):
         made = self.model(texts) if callable(self.model) else embed(texts, model=self.model, max_length=256)
         made = np.asarray(made, dtype=np.float32)
         if made.ndim != 2 or len(made) != len(texts) or not np.isfinite(made).all():
-            raise ValueError(f"the model gave an array of shape {made.shape} for {len(texts)} texts; one row "
-                             f"of finite numbers a text is wanted")
+            raise ValueError(f"the model gave an array of shape {made.shape} for {len(texts)} texts; one "
+                             "row of finite numbers a text is wanted")
         return made / np.maximum(np.linalg.norm(made, axis=1, keepdims=True), 1e-12)
 
     @contextlib.contextmanager
@@ -279,9 +275,8 @@ class _Writer(_Segments):
                 self.refresh()
                 yield f"{int(self._names[-1][:8]) + 1 if self._names else 1:08d}"
         except Timeout as err:
-            raise CourseError(f"Another program has been writing to {self.folder} for {WAIT} seconds; wait for "
-                              f"it, "
-                              "or end it, and try again.") from err
+            raise CourseError(f"Another program has been writing to {self.folder} for {WAIT} seconds; wait "
+                              "for it, or end it, and try again.") from err
         except OSError as err: raise disk_error(err, self.folder) from err
 
     def _segment(self, number: str, parts: dict):   # document -> (passages, vectors)
@@ -289,8 +284,7 @@ class _Writer(_Segments):
                 for d, (ps, _) in parts.items() for p in ps]
         vectors = np.concatenate([v for _, v in parts.values()])
         about = {"format": FORMAT, "model": self.identity, "dimensions": vectors.shape[1],
-                 "passages": len(rows),
-                 "documents": len(parts), "size": self.size, "overlap": self.overlap}
+                 "passages": len(rows), "documents": len(parts), "size": self.size, "overlap": self.overlap}
         with atomic_path(self.folder/f"{number}.add") as tmp:
             tmp.mkdir()
             _write(tmp/"vectors.npy", lambda file: np.save(file, vectors))
@@ -317,8 +311,9 @@ class _Writer(_Segments):
 
     def _check_dimensions(self, n: int):
         held = next((v.shape[1] for _, v in self._parts.values()), n)
-        if held != n: raise CourseError(f"{self.folder} holds vectors of {held} numbers and the model now "
-                                        f"gives {n}; use another folder.")
+        if held != n:
+            raise CourseError(f"{self.folder} holds vectors of {held} numbers and the model now gives {n}; use "
+                              "another folder.")
 
     def delete(self,
         documents,   # an identifier, or several
@@ -339,8 +334,7 @@ class _Writer(_Segments):
             old = self._names
             if not old: return
             if self._parts: self._segment(number, self._parts)
-            for name in sorted(old, key=lambda n: (n.endswith(".delete"),
-                                                   n)):   # tombstones last: no document may rise again
+            for name in sorted(old, key=lambda n: (n.endswith(".delete"), n)):   # tombstones last: nobody rises
                 gone = self.folder/f".{name}.tmp"
                 os.replace(self.folder/name, gone)
                 shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
@@ -368,8 +362,7 @@ class DocumentIndex(_Writer):
         super().__init__(folder, model, size, overlap)
 
     def _all(self) -> tuple:
-        """Every passage with its document, all vectors in one array, and where each document begins (and the
-        end)."""
+        "Every passage with its document, all vectors in one array, where each document begins, and the end."
         if self._stack is None:
             rows = [(d, p) for d, (passages, _) in self._parts.items() for p in passages]
             self._stack = (rows, np.concatenate([v for _, v in self._parts.values()]) if rows else None,
@@ -389,8 +382,7 @@ class DocumentIndex(_Writer):
         return texts
 
     def _lexical(self, query: str, whole: bool = False) -> np.ndarray:
-        """BM25 score of every passage or every whole document; statistics are made anew when documents came
-        or went."""
+        "BM25 score of every passage or whole document; statistics are made anew when documents came or went."
         self._bm25 = self._bm25 or {}
         if whole not in self._bm25:
             import bm25s
@@ -404,8 +396,8 @@ class DocumentIndex(_Writer):
     def document_scores(self,
         queries: list[str],
     ) -> dict[str, np.ndarray]:   # each of shape (n_queries, n_documents)
-        """Score of every document for every query: `lexical` (BM25), `dense` (cosine of the best passage),
-        `first` (of the first)."""
+        """Score of every document for every query: `lexical` (BM25), `dense` (cosine of its best passage),
+        `first` (of its first)."""
         queries = [_check_query(q) for q in queries]
         _, vectors, starts = self.refresh()._all()
         cosines = self._vectors(queries) @ vectors.T
@@ -426,8 +418,8 @@ class DocumentIndex(_Writer):
                    per_document: bool = False) -> list[list[Hit]]:
         "`search` for several queries, which are embedded together."
         queries = [_check_query(q) for q in queries]
-        if how not in HOW: raise ValueError(f"how={how!r}{nearest(how, HOW)}: it has to be one of "
-                                            f"{', '.join(HOW)}")
+        if how not in HOW:
+            raise ValueError(f"how={how!r}{nearest(how, HOW)}: it has to be one of {', '.join(HOW)}")
         if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
             raise ValueError(f"k={k!r}: ask for at least one hit")
         if not self.refresh()._parts or not queries: return [[] for _ in queries]
@@ -462,12 +454,11 @@ def reranked(
     hits: list[Hit],
     rerank,           # (query, passages) -> one score a passage, larger is better
 ) -> list[Hit]:
-    """The hits in the order of the reranker's scores. Raises `ValueError` when they are not one number a
-    passage."""
+    "The hits in the order of the reranker's scores. Raises `ValueError` when there is not one a passage."
     if not hits: return hits
     scores = np.asarray(rerank(query, [hit.passage for hit in hits]), dtype=float)
-    if scores.shape != (len(hits),): raise ValueError(f"the reranker gave scores of shape {scores.shape} for "
-                                                      f"{len(hits)} passages")
+    if scores.shape != (len(hits),):
+        raise ValueError(f"the reranker gave scores of shape {scores.shape} for {len(hits)} passages")
     return [replace(hits[i], score=float(scores[i])) for i in np.argsort(-scores, kind="stable")]
 
 # %% ../nbs/2_alternatives/10_rag.ipynb #20ce6827
@@ -490,8 +481,7 @@ def article_index(
 ) -> DocumentIndex:
     "The index of the course's articles; the first time it is made, which takes minutes."
     place = folder or _place(f"articles-{size}-{overlap}-{model_identity('minilm')[:8]}")
-    index, texts = DocumentIndex(place, size=size, overlap=overlap,
-                                 **(TUNED | settings)), article_texts()
+    index, texts = DocumentIndex(place, size=size, overlap=overlap, **(TUNED | settings)), article_texts()
     missing = [name for name in texts if name not in index]
     for start in progress(range(0, len(missing), 103), "indexing the articles", unit="batch"):
         index.add({name: texts[name] for name in missing[start:start + 103]})
@@ -505,8 +495,8 @@ def same_story(
     "Groups of documents that may stand for each other: near duplicates of body, or the same headline."
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
-    bodies, titles = duplicate_groups(list(texts.values())), duplicate_groups([headlines[name]
-                                                                               for name in texts], near=None)
+    bodies = duplicate_groups(list(texts.values()))
+    titles = duplicate_groups([headlines[name] for name in texts], near=None)
     n, rows = len(texts), np.arange(len(texts))
     columns = np.concatenate([bodies, titles + bodies.max() + 1]) + n
     links = coo_matrix((np.ones(2*n), (np.tile(rows, 2), columns)), shape=(columns.max() + 1,)*2)
@@ -549,8 +539,8 @@ def fused_scores(
         ranks = np.empty_like(order)
         np.put_along_axis(ranks, order, np.arange(1, matrix.shape[1] + 1)[None], axis=1)
         return share / (constant + ranks)
-    return np.where(scores["lexical"] > 0, gives(scores["lexical"], 1 - weight),
-                    0) + gives(scores["dense"], weight)
+    by_words = np.where(scores["lexical"] > 0, gives(scores["lexical"], 1 - weight), 0)
+    return by_words + gives(scores["dense"], weight)
 
 # %% ../nbs/2_alternatives/10_rag.ipynb #7d97e3d9
 class LikelihoodReranker:
@@ -604,29 +594,29 @@ def question_faults(
     articles: dict,  # identifier -> text
     most: int = 4,   # questions that may open with the same three words
 ) -> list[str]:
-    """What is wrong with the questions, a sentence each: rows that do not fit the articles, near duplicates,
-    templates."""
+    "What is wrong with the questions, a sentence each: rows that do not fit, near duplicates, templates."
     rows, faults, pieces = questions.to_dict("records"), [], {}
     for name in ("id", "question"):
         faults += [f"{name} {value!r} stands there {n} times"
                    for value, n in Counter(r[name] for r in rows).items() if n > 1]
     for r in rows:
         unknown = [a for a in (r["article"], *r["also"]) if a not in articles]
-        if unknown: faults.append(f"{r['id']}: no article {unknown[0]!r}"); continue
+        if unknown:
+            faults.append(f"{r['id']}: no article {unknown[0]!r}")
+            continue
         if r["kind"] not in KINDS: faults.append(f"{r['id']}: unknown kind {r['kind']!r}")
         if (r["kind"] == "unanswerable") != (not r["answers"]) or (not r["answers"]) != (not r["sentences"]):
-            faults.append(f"{r['id']}: an unanswerable question has no answers and no sentences, any other has "
-                          f"both")
+            faults.append(f"{r['id']}: an unanswerable question has no answers and sentences, others have both")
         said = pieces.setdefault(r["article"], sentences(articles[r["article"]]))
-        if any(not 0 <= s < len(said) for s in r["sentences"]): faults.append(f"{r['id']}: {r['article']} has "
-                                                                              f"the sentences 0 to "
-                                                                              f"{len(said) - 1}"); continue
+        if any(not 0 <= s < len(said) for s in r["sentences"]):
+            faults.append(f"{r['id']}: {r['article']} has the sentences 0 to {len(said) - 1}")
+            continue
         if r["kind"] in ("who", "when", "where", "how many", "what"):
             named = " ".join(_answer_words(" ".join(said[s] for s in r["sentences"])))
             if not any(" ".join(_answer_words(a)) in named for a in r["answers"]):
                 faults.append(f"{r['id']}: no answer occurs in the named sentences")
-        if r["kind"] == "two-step" and len(r["sentences"]) < 2: faults.append(f"{r['id']}: two steps need two "
-                                                                              f"sentences")
+        if r["kind"] == "two-step" and len(r["sentences"]) < 2:
+            faults.append(f"{r['id']}: two steps need two sentences")
     texts = [r["question"] for r in rows]
     groups = near_duplicate_groups([text_key(t) for t in texts], .5).tolist()
     faults += [f"{n} near duplicates: {texts[groups.index(g)]!r}" for g, n in Counter(groups).items() if n > 1]
@@ -673,8 +663,7 @@ def grounded_prompt(
 def first_line(
     text: str,
 ) -> str:
-    """A generated answer without what small models add: later lines, 'Answer:', quotation marks, a last full
-    stop."""
+    "A generated answer without what small models add: later lines, 'Answer:', quotes, a last full stop."
     line = next((line.strip() for line in text.split("\n") if line.strip()), "")
     line = re.sub(r"^(?:the )?answer(?: is)?\s*:\s*", "", line, flags=re.I)
     line = re.sub(r"^\[\d+\]\s*", "", line).strip().strip("\"“”").strip()
@@ -718,8 +707,7 @@ def supported(
     answer: str,
     passage: str,
 ) -> bool:
-    """Do the answer's words stand in the passage, in a row? (After SQuAD's normalisation: case, punctuation
-    and articles do not count.)"""
+    "Do the answer's words stand in the passage, in a row? Case, punctuation and articles do not count (SQuAD)."
     words = _answer_words(answer)
     return bool(words) and f" {' '.join(words)} " in f" {' '.join(_answer_words(passage))} "
 
@@ -728,7 +716,7 @@ def cited(
     passages: list[str],
 ) -> int | None:   # number of the passage, from 0; None when none has a word of the answer
     """Which passage an answer rests on: one where it stands in a row, else the one with most of its words;
-    of equals the first."""
+    of equal ones the first."""
     words = set(_answer_words(answer))
     shares = [(supported(answer, p), len(words & set(_answer_words(p)))) for p in passages]
     best = max(shares, default=(False, 0))
@@ -748,8 +736,8 @@ def narrowed(
             if len(said) != len(places): said, places = [hit.passage], [hit.positions]
             for text, place in zip(said, places): mine.setdefault((hit.document, place), text)
         pieces.append(mine)
-    made, start, results = embed([*questions, *(t for mine in pieces
-                                                for t in mine.values())]), len(questions), []
+    made = embed([*questions, *(text for mine in pieces for text in mine.values())])
+    start, results = len(questions), []
     for vector, mine in zip(made, pieces):
         near = made[start:start + len(mine)] @ vector
         start += len(mine)
@@ -791,8 +779,8 @@ def answer(
     threshold: float = -1.,    # below this confidence the answer is `NOT_FOUND`; -1 always answers
     model="smollm2",
 ) -> Answer:
-    """Searches, decides by the search's score whether to answer, reads, and cites. Raises `ValueError` for
-    an empty question."""
+    """Searches, decides by the search's score whether to answer, reads, and cites.
+    Raises `ValueError` for an empty question."""
     hits = index.search(question, k, how)
     if not hits or (threshold > -1 and confidence(hits) < threshold):
         return Answer(NOT_FOUND, None, False, confidence(hits), tuple(hits))
@@ -830,9 +818,9 @@ def contexts(
     k: int = 3,
 ) -> list[list[Hit]]:        # of each question, what is read
     "The passages that each question is asked with."
-    if condition not in CONDITIONS: raise ValueError(f"there is no condition "
-                                                     f"{condition!r}{nearest(condition, CONDITIONS)}; there "
-                                                     f"are {', '.join(CONDITIONS)}")
+    if condition not in CONDITIONS:
+        raise ValueError(f"there is no condition {condition!r}{nearest(condition, CONDITIONS)}; there are "
+                         f"{', '.join(CONDITIONS)}")
     if condition == "closed book": return [[] for _ in range(len(questions))]
     if condition in ("retrieved", "narrowed", "best sentence"):
         found = index.search_all(list(questions["question"]), k)
@@ -878,8 +866,8 @@ def answer_records(
             number = cited(text, passages[i])
             hit = None if number is None else read[i][number]
             made.append({"id": rows["id"].iloc[place], "condition": condition, "digest": digests[i],
-                         "answer": text,
-                         "document": hit and hit.document, "positions": list(hit.positions) if hit else [],
+                         "answer": text, "document": hit and hit.document,
+                         "positions": list(hit.positions) if hit else [],
                          "supported": hit is not None and supported(text, hit.passage),
                          "passage_rank": ranks[i] if math.isfinite(ranks[i]) else None,
                          "confidence": round(confidence(read[i]), 4)}
@@ -913,8 +901,8 @@ def rag_parts() -> dict:   # file name -> a function known records -> batches of
             for condition in CONDITIONS}
 
 def make_rag(folder=RAG_STORE, parts=None):
-    """Makes the stored answers that are missing or stale, about ten minutes from nothing; resumes where it
-    was stopped."""
+    """Makes the stored answers that are missing or stale, about ten minutes from nothing;
+    resumes where it was stopped."""
     order = list(load_questions()["id"])
     for name, records in rag_parts().items():
         if parts is not None and name not in parts: continue
@@ -939,8 +927,8 @@ def decline_curve(
     import pandas as pd
     scores, answerable = np.asarray(scores, float), np.asarray(answerable, bool)
     thresholds = np.append(np.unique(scores), np.nextafter(scores.max(), np.inf))
-    return pd.DataFrame({"threshold": thresholds, "answered": [(scores[answerable] >= t).mean()
-                                                               for t in thresholds],
+    return pd.DataFrame({"threshold": thresholds,
+                         "answered": [(scores[answerable] >= t).mean() for t in thresholds],
                          "declined": [(scores[~answerable] < t).mean() for t in thresholds]})
 
 def threshold_keeping(
@@ -972,8 +960,7 @@ def fact_records(
     asked = questions[questions["article"].isin(names) & (questions["kind"] != "unanswerable")]
     pairs = [headlines[n] for n in names], [texts[n] for n in names]
     writer = FineTunedGenerator(model, LastLayers(12),
-                                replace(hparams, num_train_epochs=hparams.num_train_epochs if seed is not None
-                                        else 0),
+                                hparams if seed is not None else replace(hparams, num_train_epochs=0),
                                 instruction="Write the news article that has this headline.",
                                 random_state=seed or 0)
     writer.fit(*pairs)
@@ -985,12 +972,29 @@ def fact_records(
                  "loss": round(float(losses[about[r["id"]]]), 4)}
             for r in records]
 
-def make_facts(folder=RAG_STORE, seeds=(None, 0, 1, 2)):
-    "Makes the stored runs of `fact_records` that are missing, about five minutes a seed; one file a seed."
+def _made_of_facts(questions, n_articles: int = 40) -> str:
+    "What a run of `fact_records` depends on, as a digest."
+    names = fact_articles(questions, n_articles)
+    asked = questions[questions["article"].isin(names)][["id", "question", "answers"]].to_dict("records")
+    parts = [asdict(FACTS), [[n, article_headlines()[n], article_texts()[n]] for n in names], asked]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
+
+def facts_are_stale(folder=RAG_STORE) -> bool:
+    "Whether a stored run of `fact_records` is missing, or was made from other questions, articles or settings."
+    runs = [_read_records(Path(folder)/f"facts-{name}.jsonl") for name in FACT_RUNS]
+    return any({r.get("made_of") for r in run} != {_made_of_facts(load_questions())} for run in runs)
+
+FACT_RUNS = {"before": None, "seed0": 0, "seed1": 1, "seed2": 2}   # file -> seed
+
+def make_facts(folder=RAG_STORE):
+    "Makes the stored runs of `fact_records` that are missing or stale, about five minutes a seed."
     questions = load_questions()
-    for seed in seeds:
-        file = Path(folder)/f"facts-{'before' if seed is None else f'seed{seed}'}.jsonl"
-        if not file.is_file(): _keep_records(file, [fact_records(questions, seed)], list(questions["id"]))
+    made_of = _made_of_facts(questions)
+    for name, seed in FACT_RUNS.items():
+        file = Path(folder)/f"facts-{name}.jsonl"
+        if {r.get("made_of") for r in _read_records(file)} == {made_of}: continue
+        records = [r | {"made_of": made_of} for r in fact_records(questions, seed)]
+        _keep_records(file, [records], list(questions["id"]))
 
 def fact_answers(folder=RAG_STORE):
     "The stored runs of `make_facts`, a DataFrame; empty while there are none."
@@ -1005,12 +1009,12 @@ def read_folder(
     """The text files of a folder and its subfolders; empty ones are left out. Raises `ValueError` for a file
     that is not UTF-8, or when there are none."""
     folder, found = Path(folder).expanduser(), {}
-    if not folder.is_dir(): raise ValueError(f"{folder} is no folder; give the path of a folder with text "
-                                             f"files")
+    if not folder.is_dir(): raise ValueError(f"{folder} is no folder; give the path of one with text files")
     for file in sorted(p for p in folder.rglob("*") if p.suffix.lower() in endings and p.is_file()):
         try: text = file.read_text(encoding="utf-8-sig")
-        except UnicodeDecodeError as err: raise ValueError(f"{file} is not UTF-8 (byte {err.start}); save it "
-                                                           f"as UTF-8, or move it elsewhere") from err
+        except UnicodeDecodeError as err:
+            raise ValueError(f"{file} is not UTF-8 (byte {err.start}); save it as UTF-8, or move it "
+                             "elsewhere") from err
         if text.strip(): found[file.relative_to(folder).as_posix()] = text
     if not found: raise ValueError(f"{folder} holds no text in files that end in {' or '.join(endings)}")
     return found
@@ -1048,8 +1052,7 @@ def search_panel(
     query: str = "",      # what stands in the box at first
     k: int = 3,
 ):
-    """A search box over an index or a folder, with how to search, the number of hits and the threshold
-    beside it."""
+    "A search box over an index or a folder, with how to search, how many hits, and the threshold beside it."
     import ipywidgets as ipw
     from ft_course.widgets import named
     index = source if isinstance(source, DocumentIndex) else folder_index(source)
@@ -1078,8 +1081,8 @@ def search_panel(
             panel.said, shown.value = str(err), f"<div role='status'>{html.escape(str(err))}</div>"
             return
         below = how.value != "lexical" and confidence(found) < threshold.value
-        lines = ([f"{NOT_FOUND}: nothing reaches {threshold.value:.2f}"] if below
-                 else []) + ([] if found else ["no passage shares a word with it"])
+        lines = [f"{NOT_FOUND}: nothing reaches {threshold.value:.2f}"] if below else []
+        if not found: lines.append("no passage shares a word with it")
         parts = [f"<p><strong>{html.escape(line)}</strong></p>" for line in lines]
         for hit in found:
             near = "" if math.isnan(hit.dense) else f", cosine {hit.dense:.2f}"

@@ -7,7 +7,8 @@ __all__ = ['STORE', 'SEEDS', 'PROMPTS', 'EPOCHS', 'WRITER', 'CHOSEN', 'LIVE', 'K
            'TRIALS', 'SMALL_TABLES', 'REFERENCE_GFLOPS', 'candidates', 'choosing', 'choosing_seeds', 'winners',
            'estimators', 'live', 'full_size', 'cut_networks', 'turned', 'knob', 'knob_task', 'knob_parts',
            'batch_parts', 'remedies', 'overfitting_parts', 'search_task', 'search_trials', 'search_is_stale',
-           'searched_parts', 'alternatives', 'alternative_parts', 'stored', 'make_results', 'minutes_here']
+           'searched_parts', 'alternatives', 'alternative_parts', 'prompt_parts', 'stored', 'make_results',
+           'minutes_here']
 
 # %% ../nbs/library/results.ipynb #e6ced337
 import json
@@ -23,7 +24,7 @@ from .data import Task, load_task
 from .embeddings import EmbeddingClassifier, embedding_rows
 from .evaluation import Comparison, compare, fingerprint, provenance
 from .hyperparameters import SPACE, KnownBefore, search
-from .prompting import PROMPTED, PromptClassifier, prompted
+from .prompting import PROMPTED, PromptClassifier, prompt_choices, prompted
 from .regularization import DropoutRate
 from .training import (EarlyStopping, FineTunedClassifier, FineTunedGenerator, Full, HeadOnly, HParams,
                                 LastLayers, gflops)
@@ -272,9 +273,17 @@ def alternative_parts(task: str) -> list[dict]:
     "What `compare` is called with."
     return [{"estimators": alternatives(task), "task": full_size(task), "seeds": SEEDS}]
 
+def prompt_parts(task: str) -> list[dict]:
+    "What `compare` is called with for all prompts, on the first 200 validation items, one draw of examples."
+    chosen_on = choosing(load_task(task)).take(test=200)
+    return [{"estimators": prompt_choices(task), "task": replace(chosen_on, name=f"{task}_prompts"),
+             "seeds": SEEDS[:1]}]
+
 # %% ../nbs/library/results.ipynb #0accd0d0
 SMALL_TABLES = {"headlines_alternatives": partial(alternative_parts, "headlines"),
                 "airline_alternatives": partial(alternative_parts, "airline"),
+                "headlines_prompts": partial(prompt_parts, "headlines"),
+                "airline_prompts": partial(prompt_parts, "airline"),
                 "knobs": knob_parts, "batches": batch_parts, "overfitting": overfitting_parts,
                 "searched": searched_parts}
 

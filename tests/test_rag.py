@@ -569,6 +569,13 @@ def test_stored_answers_fit_the_questions(questions):
         assert again["exact_match"] == pytest.approx(rows.set_index("id").loc[list(wanted["id"])]["exact_match"].to_numpy())
 
 
+def test_runs_trained_on_the_articles_are_whole_and_not_stale():
+    facts = rag.fact_answers()
+    assert not rag.facts_are_stale(), "rag.make_facts()"
+    assert [len(rows) for _, rows in facts.groupby("seed", dropna=False)] == [facts["id"].nunique()]*4
+    assert facts.groupby("condition")["loss"].mean()["trained on the articles"] < facts.groupby("condition")["loss"].mean()["before training"]
+
+
 # a folder of one's own
 
 def test_folder_index_follows_the_folder(tmp_path):
