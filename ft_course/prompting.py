@@ -672,7 +672,7 @@ def prompt_choices(
                                  random_state=0 if n else None)
             for name, (instruction, template) in ways.items() for n in (0, 20) for calibrate in (False, True)}
 
-BEST_PROMPT = {"headlines": "form, 20 examples, calibrated", "airline": "form, 20 examples, calibrated"}
+BEST_PROMPT = {"headlines": "system, 20 examples, calibrated", "airline": "system, 0 examples"}   # see below
 
 def prompted(
     task: str,  # "headlines" or "airline"

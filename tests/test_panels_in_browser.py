@@ -1,0 +1,74 @@
+"The panels of chapters 08 and 10 in a real browser: asking, dials, searching; what axe says in both themes."
+import json
+import os
+
+import nbformat
+from lab_in_browser import IDLE, needs_chromium, page_of
+from test_browser import Notebook, serious
+
+pytestmark = needs_chromium
+CELLS = ["""from ft_course.data import EXAMPLE_CSV, load_task
+from ft_course.prompting import prompt_panel
+task = load_task(EXAMPLE_CSV)
+prompt_panel(task, f"Who answers this message: {', '.join(task.labels)}?", {"as it is": "{text}", "quoted": 'The message: "{text}"'}, n_examples=2)""",
+         """from pathlib import Path
+from ft_course.rag import search_panel
+notes = Path("notes")
+notes.mkdir(exist_ok=True)
+(notes/"printer.md").write_text("The printer on the second floor takes A3. <b>Toner</b> is kept in room 214.", encoding="utf-8")
+(notes/"leave.txt").write_text("Leave is asked for three weeks ahead.", encoding="utf-8")
+search_panel(notes)"""]
+
+
+def test_prompt_and_search_panels(lab, tmp_path):
+    from playwright.sync_api import expect
+    address, token, course = lab
+    shots = os.environ.get("SCREENSHOTS", str(tmp_path))
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in CELLS],
+                                        metadata={"kernelspec": {"name": "python3", "display_name": "python3", "language": "python"}})
+    nbformat.write(notebook, course/"my-course"/"panels.ipynb")
+    with page_of(f"{address}/lab/tree/panels.ipynb?token={token}") as (page, elsewhere):
+        page.wait_for_function(IDLE, timeout=60_000)
+        book = Notebook(page, json.loads((course/"my-course"/"panels.ipynb").read_text(encoding="utf-8"))["cells"])
+
+        # one text, asked twice under other settings
+        prompts = book.run(0)
+        prompts.get_by_role("textbox", name="text").fill("I have lost my library card.")
+        prompts.get_by_role("textbox", name="text").press("Tab")
+        prompts.get_by_role("button", name="Ask").click()
+        bars = prompts.get_by_role("status").locator("table")
+        expect(bars.locator("tr")).to_have_count(4, timeout=60_000)
+        before = bars.inner_text()
+        assert abs(sum(int(p) for p in before.replace("%", " ").split() if p.isdigit()) - 100) <= 2
+        prompts.get_by_label("calibration").first.focus()
+        page.keyboard.press("ArrowDown" if prompts.locator("select").count() else "ArrowRight")
+        prompts.get_by_role("button", name="Ask").click()
+        expect(bars).not_to_have_text(before, timeout=60_000)
+
+        # a search by both, by words only, and with a threshold that nothing reaches
+        search = book.run(1)
+        search.get_by_role("textbox", name="question").fill("Where is the toner?")
+        search.get_by_role("textbox", name="question").press("Enter")
+        hits = search.get_by_role("status")
+        expect(hits.locator("p").first).to_contain_text("printer.md", timeout=30_000)
+        expect(hits.locator("mark").first).to_have_text("Toner")
+        expect(hits).to_contain_text("<b>")   # what a document holds is shown as characters
+        search.get_by_role("combobox", name="how").select_option("lexical")
+        expect(hits.locator("p")).to_have_count(1)
+        search.get_by_role("combobox", name="how").select_option("dense")
+        search.get_by_role("slider", name="threshold").focus()
+        page.keyboard.press("End")
+        expect(hits).to_contain_text("not in the documents: nothing reaches 1.00")
+
+        problems = {}
+        for theme in ("JupyterLab Light", "JupyterLab Dark"):
+            page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
+            for width in (1280, 800):
+                page.set_viewport_size({"width": width, "height": 1000})
+                for i, name in enumerate(("prompt", "search")):
+                    book.show(i)
+                    page.wait_for_timeout(400)
+                    page.screenshot(path=f"{shots}/{name}-{theme.split()[-1].lower()}-{width}.png")
+                    if found := serious(page): problems[theme, width, name] = found
+        assert problems == {}
+        assert elsewhere == []
