@@ -425,7 +425,8 @@ def generate(
         return model.write([chat_messages(instruction, list(examples), p) for p in prompts], max_new_tokens,
                            temperature, top_p, list(stop), random_state, show)
     tokenizer, network = language_model(model)
-    chat, shown = chat and bool(tokenizer.chat_template), [[plain_text(tokenizer, t) for t in e] for e in examples]
+    chat = chat and bool(tokenizer.chat_template)
+    shown = [[plain_text(tokenizer, t) for t in pair] for pair in examples]
     rendered = [render(tokenizer, chat_messages(instruction, shown, plain_text(tokenizer, p)), chat)
                 for p in prompts]
     rows = tokenizer(rendered, add_special_tokens=not chat, verbose=False)["input_ids"] if rendered else []

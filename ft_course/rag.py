@@ -925,11 +925,10 @@ def decline_curve(
     """Share of the answerable questions that are answered (score at least the threshold), and of the
     unanswerable ones that are declined."""
     import pandas as pd
-    scores, answerable = np.asarray(scores, float), np.asarray(answerable, bool)
-    thresholds = np.append(np.unique(scores), np.nextafter(scores.max(), np.inf))
-    return pd.DataFrame({"threshold": thresholds,
-                         "answered": [(scores[answerable] >= t).mean() for t in thresholds],
-                         "declined": [(scores[~answerable] < t).mean() for t in thresholds]})
+    from sklearn.metrics import roc_curve
+    false, true, thresholds = roc_curve(np.asarray(answerable, bool), scores, drop_intermediate=False)
+    return pd.DataFrame({"threshold": thresholds, "answered": true, "declined": 1 - false})[::-1].reset_index(
+        drop=True)
 
 def threshold_keeping(
     scores,
