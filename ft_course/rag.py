@@ -942,14 +942,14 @@ def threshold_keeping(
 # %% ../nbs/2_alternatives/10_rag.ipynb #20934e13
 FACTS = HParams(learning_rate=5e-4, num_train_epochs=6, per_device_train_batch_size=4, max_length=640)
 
-def fact_articles(questions, n: int = 40) -> list[str]:
+def fact_articles(questions, n: int = 30) -> list[str]:
     "The first `n` articles that answerable questions are about."
     return list(dict.fromkeys(questions["article"][questions["kind"] != "unanswerable"]))[:n]
 
 def fact_records(
     questions,
     seed: int | None = 0,    # None: the model before training
-    n_articles: int = 40,
+    n_articles: int = 30,
     hparams: HParams = FACTS,
     model="smollm2",
 ) -> list[dict]:             # as from `answer_records`, and `loss`: of the question's article, nats a token
@@ -971,7 +971,7 @@ def fact_records(
                  "loss": round(float(losses[about[r["id"]]]), 4)}
             for r in records]
 
-def _made_of_facts(questions, n_articles: int = 40) -> str:
+def _made_of_facts(questions, n_articles: int = 30) -> str:
     "What a run of `fact_records` depends on, as a digest."
     names = fact_articles(questions, n_articles)
     asked = questions[questions["article"].isin(names)][["id", "question", "answers"]].to_dict("records")
@@ -986,7 +986,7 @@ def facts_are_stale(folder=RAG_STORE) -> bool:
 FACT_RUNS = {"before": None, "seed0": 0, "seed1": 1, "seed2": 2}   # file -> seed
 
 def make_facts(folder=RAG_STORE):
-    "Makes the stored runs of `fact_records` that are missing or stale, about five minutes a seed."
+    "Makes the stored runs of `fact_records` that are missing or stale, some minutes a seed."
     questions = load_questions()
     made_of = _made_of_facts(questions)
     for name, seed in FACT_RUNS.items():

@@ -305,7 +305,7 @@ def stored(
 
 def make_results(tasks=("airline", "headlines", "headline_writing")):
     """Makes what is missing or stale, validation grids first; prints the tables.
-    Takes about two hours from nothing, resumes where it was stopped."""
+    Takes about four hours from nothing, resumes where it was stopped."""
     for name in tasks:
         task = load_task(name)
         for row, settings in candidates(name).items():
@@ -322,6 +322,8 @@ def make_results(tasks=("airline", "headlines", "headline_writing")):
     if search_is_stale(): _make_search(home()/"searches")
     for name, parts in SMALL_TABLES.items():
         for part in parts(): print(compare(**part, store=STORE).table().to_string(), flush=True)
+    from ft_course.rag import make_facts, make_rag
+    make_rag(), make_facts()
 
 # %% ../nbs/library/results.ipynb #103822a5
 REFERENCE_GFLOPS = 240.  # fp32 matrix products on the two cores on which the chapters' minutes were measured

@@ -101,7 +101,8 @@ def _outvoted(vectors, labels, k, drop="self", ties=False):
     cosines, found = vectors @ vectors.T, []
     for i in range(len(labels)):
         order = [j for j in np.argsort(-cosines[i], kind="stable").tolist() if drop != "self" or j != i]
-        order = order[1:k + 1] if drop == "first" else order[:k]
+        if drop == "last": order = np.argsort(cosines[i])[::-1].tolist()
+        order = order[1:k + 1] if drop in ("first", "last") else order[:k]
         votes = [labels[j] for j in order]
         best = max(votes.count(label) for label in set(votes))
         if votes.count(labels[i]) < best or (ties and next(label for label in votes if votes.count(label) == best) != labels[i]): found.append(i)
@@ -121,6 +122,7 @@ def check_suspects(suspects: callable):
         if isinstance(got, (set, frozenset)): got = sorted(got)
         likely = {"The text itself votes with the others; it is always its own nearest.": _outvoted(vectors, labels, k, drop="none"),
                   "A text that stands there twice is not always the first in its own row: leave out the row number itself, not the first of the order.": _outvoted(vectors, labels, k, drop="first"),
+                  "A text that stands there twice may come second in its own row: leave out the row number itself, not the first of the order.": _outvoted(vectors, labels, k, drop="last"),
                   "Where two labels have the same number of votes and one of them is the text's own, it is no suspect.": _outvoted(vectors, labels, k, ties=True),
                   "Those are the texts that are *not* outvoted.": [i for i in range(n) if i not in wanted],
                   "One other label is not enough: the text's own label must have fewer votes than the most frequent one.": [
