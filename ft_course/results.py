@@ -293,7 +293,7 @@ def stored(
 
 def make_results(tasks=("airline", "headlines", "headline_writing")):
     """Makes what is missing or stale, validation grids first; prints the tables.
-    Takes about four hours from nothing, resumes where it was stopped."""
+    Takes about three hours from nothing, resumes where it was stopped."""
     for name in tasks:
         task = load_task(name)
         for row, settings in candidates(name).items():
