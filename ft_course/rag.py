@@ -696,6 +696,7 @@ def write_answers(
     said = [""]*len(questions)
     for read in (True, False):   # with passages, and from memory
         rows = [i for i, found in enumerate(passages) if bool(found) == read]
+        if not rows: continue
         instruction, shown = _reading(read, examples)
         answers = generate([grounded_prompt(questions[i], passages[i]) for i in rows], model, instruction,
                            max_new_tokens, examples=shown, chat=chat)
