@@ -699,6 +699,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'ft_course.rag.DocumentIndex.search_all': ( '2_alternatives/rag.html#documentindex.search_all',
                                                                            'ft_course/rag.py'),
                                'ft_course.rag.Hit': ('2_alternatives/rag.html#hit', 'ft_course/rag.py'),
+                               'ft_course.rag.Hit.where': ('2_alternatives/rag.html#hit.where', 'ft_course/rag.py'),
                                'ft_course.rag.LikelihoodReranker': ('2_alternatives/rag.html#likelihoodreranker', 'ft_course/rag.py'),
                                'ft_course.rag.LikelihoodReranker.__call__': ( '2_alternatives/rag.html#likelihoodreranker.__call__',
                                                                               'ft_course/rag.py'),

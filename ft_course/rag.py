@@ -154,6 +154,12 @@ class Hit:
     lexical: float = math.nan  # its BM25 score, where that was computed
     dense: float = math.nan    # its cosine with the query, from -1 to 1, where that was computed
 
+    @property
+    def where(self) -> str:
+        "Its document and its sentences, in words."
+        first, last = self.positions[0], self.positions[-1]
+        return f"{self.document}, " + (f"sentence {first}" if first == last else f"sentences {first}–{last}")
+
 def _check_query(query) -> str:
     if not isinstance(query, str):
         raise ValueError(f"a query has to be a text, and this one is of type {type(query).__name__}")
@@ -758,9 +764,7 @@ class Answer:
 
     def __str__(self):
         if self.source is None: return self.text if self.text == NOT_FOUND else f"{self.text} (no source)"
-        first, last = self.positions[0], self.positions[-1]
-        held = f"sentence {first}" if first == last else f"sentences {first}–{last}"
-        return f"{self.text} ({self.source.document}, {held}{'' if self.supported else '; not word for word'})"
+        return f"{self.text} ({self.source.where}{'' if self.supported else '; not word for word'})"
 
     @property
     def positions(self) -> tuple: return self.source.positions if self.source else ()
@@ -892,8 +896,8 @@ def _keep_records(file: Path, parts, order: list[str]):
     for records in parts:
         with file.open("ab") as opened: opened.writelines(map(_json_line, records))
     latest = {r["id"]: r for r in _read_records(file)}
-    with atomic_path(file) as tmp:
-        tmp.write_bytes(b"".join(_json_line(latest[i]) for i in order if i in latest))
+    whole = b"".join(_json_line(latest[i]) for i in order if i in latest)
+    with atomic_path(file) as tmp: tmp.write_bytes(whole)
 
 def rag_parts() -> dict:   # file name -> a function known records -> batches of records
     "What the stored answers consist of: one part a condition."
@@ -904,11 +908,14 @@ def rag_parts() -> dict:   # file name -> a function known records -> batches of
 def make_rag(folder=RAG_STORE, parts=None):
     """Makes the stored answers that are missing or stale, about ten minutes from nothing;
     resumes where it was stopped."""
-    order = list(load_questions()["id"])
+    order, made = list(load_questions()["id"]), False
     for name, records in rag_parts().items():
         if parts is not None and name not in parts: continue
         file = Path(folder)/f"{name}.jsonl"
-        _keep_records(file, records(known=_read_records(file)), order)
+        before = _read_records(file)
+        _keep_records(file, records(known=before), order)
+        made = made or _read_records(file) != before
+    if not made: return   # the note of what made them stays
     with atomic_path(Path(folder)/"about.json") as tmp:
         tmp.write_text(json.dumps(provenance(), indent=1), encoding="utf-8")
 
@@ -1087,7 +1094,7 @@ def search_panel(
         for hit in found:
             near = "" if math.isnan(hit.dense) else f", cosine {hit.dense:.2f}"
             words = "" if math.isnan(hit.lexical) else f", BM25 {hit.lexical:.1f}"
-            lines.append(f"{hit.document}, sentences {hit.positions[0]}–{hit.positions[-1]}{near}{words}")
+            lines.append(f"{hit.where}{near}{words}")
             grey = "opacity:.5;" if not math.isnan(hit.dense) and hit.dense < threshold.value else ""
             text = f"<strong>{html.escape(lines[-1])}</strong><br>{highlighted(hit.passage, box.value)}"
             parts.append(f"<p style='{grey}margin:.5em 0'>{text}</p>")

@@ -1,6 +1,7 @@
-"The panels of chapters 08 and 10 in a real browser: asking, dials, searching; what axe says in both themes."
+"The panels of chapters 08, 09 and 10 in a real browser: asking, dials, searching; what axe says in both themes."
 import json
 import os
+from pathlib import Path
 
 import nbformat
 from lab_in_browser import IDLE, needs_chromium, page_of
@@ -19,12 +20,23 @@ notes.mkdir(exist_ok=True)
 (notes/"leave.txt").write_text("Leave is asked for three weeks ahead.", encoding="utf-8")
 search_panel(notes)"""]
 
+CHAPTER_09 = Path(__file__).parents[1]/"nbs"/"2_alternatives"/"09_embeddings.ipynb"
+
+
+def play_of_chapter_09():
+    "What its play section needs to run, and the section: the chapter's own cells."
+    sources = [cell["source"] for cell in nbformat.read(CHAPTER_09, 4).cells if cell["cell_type"] == "code"]
+    begin = "import pandas as pd\nfrom ft_course.data import load_task\nfrom ft_course.embeddings import *\nfrom ft_course.embeddings import ROWS"
+    def with_(said): return next(source for source in sources if said in source)
+    return ["\n".join([begin, with_("titles, sections = headlines.split"), with_("def search(query"), "import ipywidgets\nfrom ft_course.widgets import named"]),
+            with_("interactive_output(look")]
+
 
 def test_prompt_and_search_panels(lab, tmp_path):
     from playwright.sync_api import expect
     address, token, course = lab
     shots = os.environ.get("SCREENSHOTS", str(tmp_path))
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in CELLS],
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in CELLS + play_of_chapter_09()],
                                         metadata={"kernelspec": {"name": "python3", "display_name": "python3", "language": "python"}})
     nbformat.write(notebook, course/"my-course"/"panels.ipynb")
     with page_of(f"{address}/lab/tree/panels.ipynb?token={token}") as (page, elsewhere):
@@ -60,12 +72,31 @@ def test_prompt_and_search_panels(lab, tmp_path):
         page.keyboard.press("End")
         expect(hits).to_contain_text("not in the documents: nothing reaches 1.00")
 
+        # the play section of chapter 09: a text, its neighbours, more of them; no text
+        book.run(2)
+        play = book.run(3)
+        tables = play.locator("table")
+        expect(tables).to_have_count(2, timeout=60_000)
+        expect(tables.last.locator("tbody tr")).to_have_count(5)
+        play.get_by_role("textbox", name="text").fill("The striker missed a penalty")
+        play.get_by_role("textbox", name="text").press("Enter")
+        expect(tables.last.locator("tbody tr").first).to_contain_text("sports", timeout=30_000)
+        play.get_by_role("slider", name="neighbours").focus()
+        page.keyboard.press("ArrowRight")
+        expect(tables.last.locator("tbody tr")).to_have_count(6, timeout=30_000)
+        play.get_by_role("textbox", name="text").fill(" ")
+        play.get_by_role("textbox", name="text").press("Enter")
+        expect(play).to_contain_text("Type a text.")
+        play.get_by_role("textbox", name="text").fill("A robot wins the marathon")
+        play.get_by_role("textbox", name="text").press("Enter")
+        expect(tables).to_have_count(2, timeout=30_000)
+
         problems = {}
         for theme in ("JupyterLab Light", "JupyterLab Dark"):
             page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
             for width in (1280, 800):
                 page.set_viewport_size({"width": width, "height": 1000})
-                for i, name in enumerate(("prompt", "search")):
+                for i, name in {0: "prompt", 1: "search", 3: "play"}.items():
                     book.show(i)
                     page.wait_for_timeout(400)
                     page.screenshot(path=f"{shots}/{name}-{theme.split()[-1].lower()}-{width}.png")

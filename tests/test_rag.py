@@ -574,6 +574,20 @@ def test_stored_records_survive_an_interruption(tmp_path):
     assert [(r["id"], r["v"]) for r in rag._read_records(file)] == [("a", 3), ("b", 1), ("c", 2)]
 
 
+def test_answers_that_are_whole_keep_the_note_of_what_made_them(tmp_path, monkeypatch):
+    made = []
+    def parts(known): return [[{"id": "a", "v": 1}]] if not known else []
+    monkeypatch.setattr(rag, "load_questions", lambda: {"id": ["a"]})
+    monkeypatch.setattr(rag, "rag_parts", lambda: {"closed-book": parts, "retrieved": parts})
+    monkeypatch.setattr(rag, "provenance", lambda: made.append(1) or {"time": len(made)})
+    rag.make_rag(tmp_path, parts=["closed-book"])
+    note = (tmp_path/"about.json").read_text(encoding="utf-8")
+    rag.make_rag(tmp_path, parts=["closed-book"])
+    assert (tmp_path/"about.json").read_text(encoding="utf-8") == note
+    rag.make_rag(tmp_path)
+    assert (tmp_path/"about.json").read_text(encoding="utf-8") != note and len(rag._read_records(tmp_path/"retrieved.jsonl")) == 1
+
+
 def test_stored_answers_fit_the_questions(questions):
     stored = rag.rag_answers()
     assert set(stored["condition"]) == set(rag.CONDITIONS) and not stored.duplicated(["id", "condition"]).any()
