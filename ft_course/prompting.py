@@ -22,7 +22,7 @@ from sklearn.utils.validation import check_is_fitted
 from .core import CourseError, atomic_path, home, nearest, progress, seeded
 from .models import (_kind, context_length, load_causal, load_once, quiet_transformers,
                               resolve_model)
-from .training import _check_labels, _check_pairs, _check_texts, length_grouped_batches
+from .training import _check_labels, _check_pairs, _check_texts, generate_texts
 
 # %% ../nbs/2_alternatives/08_prompting.ipynb #46422cfe
 def chat_messages(
@@ -444,13 +444,13 @@ def generate(
                 "the model" if isinstance(model, tuple) else model)
     draw = {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": 0} if temperature else {
         "do_sample": False}
-    answers = [""]*len(rows)
-    with seeded(random_state), torch.inference_mode(), quiet_transformers():
-        batches = length_grouped_batches([len(ids) for ids in rows], 1 if show else 16)
-        for numbers in progress(batches, "writing", unit="batch"):
-            new = _write(tokenizer, network, [rows[i] for i in numbers], max_new_tokens, draw, stop, show)
-            for i, text in zip(numbers, new): answers[i] = _until(text, stop)
-    return answers
+    def finished(texts):
+        if show: show(_until(texts[0], stop))
+        return [any(s in t for s in stop) for t in texts]
+    with seeded(random_state), quiet_transformers():
+        answers = generate_texts(network, tokenizer, [{"input_ids": ids} for ids in rows], max_new_tokens,
+                                 1 if show else 16, finished if stop or show else None, **draw)
+    return [_until(text, stop) for text in answers]
 
 # %% ../nbs/2_alternatives/08_prompting.ipynb #7c605326
 def _check_room(rows, longest, max_new_tokens, model):
@@ -459,24 +459,6 @@ def _check_room(rows, longest, max_new_tokens, model):
             raise ValueError(f"prompts[{i}] has {len(ids):,} tokens with its instruction, and with "
                              f"max_new_tokens={max_new_tokens} that is more than the {longest:,} that {model} "
                              "reads; shorten it")
-
-def _write(tokenizer, network, rows, max_new_tokens, draw, stop, show) -> list[str]:
-    "The answers to one batch."
-    from transformers import StoppingCriteriaList
-    width, device = max(map(len, rows)), next(network.parameters()).device
-    def padded(fill, of):
-        return torch.tensor([[fill]*(width - len(ids)) + of(ids) for ids in rows], device=device)
-    def written(ids): return tokenizer.batch_decode(ids[:, width:], skip_special_tokens=True)
-    def watch(ids, scores, **_):   # is called after every token; says which rows are done
-        texts = written(ids)
-        if show: show(_until(texts[0], stop))
-        return torch.tensor([any(s in t for s in stop) for t in texts], device=ids.device)
-    more = {"stopping_criteria": StoppingCriteriaList([watch])} if stop or show else {}
-    ids = network.generate(input_ids=padded(tokenizer.pad_token_id, list),
-                           attention_mask=padded(0, lambda ids: [1]*len(ids)), max_new_tokens=max_new_tokens,
-                           eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
-                           **draw, **more)
-    return written(ids)
 
 # %% ../nbs/2_alternatives/08_prompting.ipynb #11be7b4c
 def read_json(

@@ -7,7 +7,7 @@ __all__ = ['SCHEDULES', 'FORMAT', 'gflops', 'environment', 'collate', 'classific
            'length_grouped_batches', 'dropout16', 'Dropout16', 'attention16', 'cheaper_dropout', 'layer_stack',
            'first_token_only', 'head_parameters', 'Method', 'Full', 'HeadOnly', 'LastLayers', 'trainable_fraction',
            'Callback', 'Run', 'ProgressBar', 'step_plan', 'train', 'Validation', 'FineTunedClassifier',
-           'answer_token_losses', 'answer_loss', 'chat_prompt', 'prompt_rows', 'write_greedily', 'FineTunedGenerator',
+           'answer_token_losses', 'answer_loss', 'chat_prompt', 'prompt_rows', 'generate_texts', 'FineTunedGenerator',
            'EarlyStopping']
 
 # %% ../nbs/1_foundations/05_training.ipynb #4e7e1124
@@ -736,27 +736,34 @@ def prompt_rows(
     return [{"input_ids": a + s, "labels": [-100]*len(a) + s} for a, s in zip(asked, said)]
 
 # %% ../nbs/1_foundations/05_training.ipynb #36cfc203
-def write_greedily(
-    model: nn.Module,  # a causal language model
+def generate_texts(
+    model: nn.Module,   # a causal language model
     tokenizer,
-    rows: list[dict],  # `input_ids`
+    rows: list[dict],   # `input_ids`
     max_new_tokens: int,
+    batch_size: int = 16,
+    finished=None,      # is called after every token with a batch's texts so far; says of each whether it ends
+    **settings,         # of transformers' `generate`; without any it takes the most probable token (greedy)
 ) -> list[str]:
-    "The most probable continuation of each row, token by token, up to the end mark."
+    "The continuation of each row, token by token, up to the end mark."
+    from transformers import StoppingCriteriaList
     answers, device = [""]*len(rows), next(model.parameters()).device
+    settings = {"do_sample": False} | settings
     with torch.inference_mode():
-        for numbers in progress(length_grouped_batches([len(r["input_ids"]) for r in rows], 16),
+        for numbers in progress(length_grouped_batches([len(r["input_ids"]) for r in rows], batch_size),
                                 "writing", unit="batch"):
             ids = [torch.tensor(rows[i]["input_ids"]) for i in numbers]
             batch = {"input_ids": pad_sequence(ids, True, tokenizer.pad_token_id, padding_side="left"),
                      "attention_mask": pad_sequence([torch.ones_like(i) for i in ids], True, 0,
                                                     padding_side="left")}
+            begin = batch["input_ids"].shape[1]
+            def new_texts(ids): return tokenizer.batch_decode(ids[:, begin:], skip_special_tokens=True)
+            def watch(ids, scores, **_): return torch.tensor(finished(new_texts(ids)), device=device)
+            if finished: settings["stopping_criteria"] = StoppingCriteriaList([watch])
             written = model.generate(**{k: v.to(device) for k, v in batch.items()},
-                                     max_new_tokens=max_new_tokens, do_sample=False,
-                                     eos_token_id=tokenizer.eos_token_id,
-                                     pad_token_id=tokenizer.pad_token_id)
-            new = tokenizer.batch_decode(written[:, batch["input_ids"].shape[1]:], skip_special_tokens=True)
-            for i, text in zip(numbers, new): answers[i] = text.strip()
+                                     max_new_tokens=max_new_tokens, eos_token_id=tokenizer.eos_token_id,
+                                     pad_token_id=tokenizer.pad_token_id, **settings)
+            for i, text in zip(numbers, new_texts(written)): answers[i] = text.strip()
     return answers
 
 # %% ../nbs/1_foundations/05_training.ipynb #01da8f16
@@ -814,7 +821,7 @@ class FineTunedGenerator(_FineTuned):
     def generate(self, prompts) -> list[str]:
         "The most probable answer to each prompt, token by token (greedy), without its end mark."
         check_is_fitted(self, "model_")
-        return write_greedily(self.model_, self.tokenizer_, self._rows(prompts), self.max_new_tokens)
+        return generate_texts(self.model_, self.tokenizer_, self._rows(prompts), self.max_new_tokens)
 
     def score_answers(self, prompts, answers) -> dict[str, np.ndarray]:
         """Per-item scores: `loss` of the given answers and `rouge_l` of the generated ones,
