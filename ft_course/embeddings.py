@@ -168,7 +168,8 @@ def top_k(
 ) -> np.ndarray:         # shape (min(k, n),)
     "Numbers of the k largest scores, best first, without sorting the others; of equal ones the earlier first."
     scores = np.asarray(scores)
-    if not (k := min(k, len(scores))): return np.zeros(0, int)
+    if scores.dtype.kind in "biu": scores = scores.astype(float)   # what has no sign cannot be turned round
+    if (k := min(k, len(scores))) < 1: return np.zeros(0, int)
     best = np.flatnonzero(scores >= np.partition(scores, -k)[-k])
     return best[np.argsort(-scores[best], kind="stable")][:k]
 
@@ -198,11 +199,12 @@ def near_pairs(
     vectors: np.ndarray,      # of length 1, shape (n_texts, n_dimensions)
     threshold: float = .9,    # cosine from which two texts count as near
 ) -> list[tuple[int, int, float]]:  # two row numbers, the smaller first, and their cosine
-    "All pairs of texts that are nearer than the threshold, the nearest first."
+    "All pairs of texts that are at least as near as the threshold (to a millionth), the nearest first."
+    vectors = np.asarray(vectors, np.float32)
     pairs, step = [], max(1, 20_000_000 // max(1, len(vectors)))
     for start in range(0, len(vectors), step):
         cosines = vectors[start:start + step] @ vectors.T
-        for i, j in np.argwhere(cosines >= threshold).tolist():
+        for i, j in np.argwhere(cosines >= threshold - 1e-6).tolist():
             if start + i < j: pairs.append((start + i, j, float(cosines[i, j])))
     return sorted(pairs, key=lambda pair: -pair[2])
 
@@ -211,8 +213,10 @@ def loneliness(
     k: int = 10,
 ) -> np.ndarray:          # shape (n_texts,), from 0 to 2
     "1 minus the mean cosine to the `k` nearest other texts: large for texts unlike all others."
+    vectors = np.asarray(vectors, np.float32)
+    if k < 1: raise ValueError(f"k={k!r} has to be 1 or more")
     k, nearest, step = min(k, len(vectors) - 1), [], max(1, 20_000_000 // max(1, len(vectors)))
-    if k < 1: raise ValueError(f"k={k} of {len(vectors)} texts: an odd one out needs others to differ from")
+    if k < 1: raise ValueError(f"there are {len(vectors)} texts: an odd one out needs others to differ from")
     for start in range(0, len(vectors), step):
         cosines = vectors[start:start + step] @ vectors.T
         cosines[np.arange(len(cosines)), start + np.arange(len(cosines))] = -np.inf   # not itself

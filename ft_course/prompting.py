@@ -9,8 +9,10 @@ __all__ = ['SELECTIONS', 'CONTENT_FREE', 'PROMPTED', 'SYSTEM', 'WORDINGS', 'BEST
            'json_prompt', 'generate_json', 'Endpoint', 'prompt_choices', 'prompted', 'PromptPanel', 'prompt_panel']
 
 # %% ../nbs/2_alternatives/08_prompting.ipynb #a2778dbf
-import functools, hashlib, html, json, os, re, threading
+import functools, hashlib, html, json, numbers, os, re, threading, weakref
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
@@ -134,17 +136,14 @@ def passes(lengths: list[int], tokens: int) -> list[list[int]]:
     return found
 
 # %% ../nbs/2_alternatives/08_prompting.ipynb #6c685fa0
-def answer_log_likelihoods(
-    network,                     # a causal language model
-    prompts: list[list[int]],    # tokens of whole prompts
-    answers: list[list[int]],    # tokens of each possible answer, at least one
-    cache_prefix: bool = True,   # False: every prompt is read from its first token
-    tokens_per_pass: int = 512,  # rows share a pass up to so many tokens
-) -> np.ndarray:                 # shape (n_prompts, n_answers)
-    "Log-likelihood (natural logarithm) of each answer after each prompt, all answers in one pass."
+def _packed(network, prompts, answers, cache_prefix, tokens_per_pass) -> tuple[np.ndarray, int]:
+    """Log-likelihoods, shape (n_prompts, n_answers): the shared beginning once, all answers in one pass. And
+    which prompt stood behind the most others."""
     prefix = shared_prefix(prompts) if cache_prefix else []
     rows, beside = [p[len(prefix):] for p in prompts], sum(len(a) - 1 for a in answers)
-    scores, device = torch.zeros(len(rows), len(answers)), next(network.parameters()).device
+    scores = torch.zeros(len(rows), len(answers), dtype=torch.float32)
+    device = next(network.parameters()).device
+    choose = "logits_to_keep" in signature(network.forward).parameters
     with torch.inference_mode():
         cache = keys_and_values(network, prefix)
         plan = passes([len(r) + beside for r in rows], tokens_per_pass)
@@ -153,16 +152,57 @@ def answer_log_likelihoods(
             n = laid.shape[1]
             mask = torch.zeros(n, len(prefix) + n, dtype=network.dtype, device=device)
             mask[:, len(prefix):].masked_fill_(~may_see(*laid[1:]), torch.finfo(network.dtype).min)
-            states = network.base_model(input_ids=laid[:1], position_ids=laid[3:],
-                                        attention_mask=mask[None, None], past_key_values=cache,
-                                        use_cache=cache is not None).last_hidden_state[0]
-            if cache is not None: cache.crop(-n)   # the prefix stays, this pass goes
             r, a, token, place = read
             places, which = place.unique(return_inverse=True)
-            logits = network.get_output_embeddings()(states[places]).float()
-            found = logits.log_softmax(-1)[which, token]
+            logits = network(input_ids=laid[:1], position_ids=laid[3:], attention_mask=mask[None, None],
+                             past_key_values=cache, use_cache=cache is not None,
+                             **({"logits_to_keep": places} if choose else {})).logits[0]
+            if cache is not None: cache.crop(-n)   # the prefix stays, this pass goes
+            found = (logits if choose else logits[places]).float().log_softmax(-1)[which, token]
             scores.index_put_((torch.tensor(numbers)[r.cpu()], a.cpu()), found.cpu(), accumulate=True)
-    return scores.numpy()
+    return scores.numpy(), max(plan, key=len)[-1]
+
+# %% ../nbs/2_alternatives/08_prompting.ipynb #06c35e1c
+_reads_packed = weakref.WeakKeyDictionary()   # network -> tokens of the longest prompt that came out right
+
+def _plain(network, prompts, answers) -> np.ndarray:
+    "The same, by a pass for each prompt and each answer."
+    scores, device = np.zeros((len(prompts), len(answers)), np.float32), next(network.parameters()).device
+    with torch.inference_mode():
+        for i, prompt in enumerate(progress(prompts, "prompting", unit="prompt")):
+            for j, answer in enumerate(answers):
+                ids = torch.tensor([prompt + answer], device=device)
+                p = network(input_ids=ids).logits[0, len(prompt) - 1:-1].float().log_softmax(-1)
+                scores[i, j] = p[range(len(answer)), answer].sum().item()
+    return scores
+
+def answer_log_likelihoods(
+    network,                     # a causal language model
+    prompts: list[list[int]],    # tokens of whole prompts
+    answers: list[list[int]],    # tokens of each possible answer, at least one
+    cache_prefix: bool = True,   # False: every prompt is read from its first token
+    tokens_per_pass: int = 512,  # rows share a pass up to so many tokens
+) -> np.ndarray:                 # shape (n_prompts, n_answers)
+    """Log-likelihood (natural logarithm) of each answer after each prompt, all answers in one pass where the
+    network can read so. Raises `ValueError` for a prompt or an answer without tokens."""
+    prompts, answers = ([np.asarray(ids, int).tolist() for ids in rows] for rows in (prompts, answers))
+    for name, rows in (("prompts", prompts), ("answers", answers)):
+        if [] in rows: raise ValueError(f"{name}[{rows.index([])}] has no tokens; give it at least one")
+    if not prompts or not answers: return np.zeros((len(prompts), len(answers)), np.float32)
+    longest = max(range(len(prompts)), key=lambda i: len(prompts[i]))
+    known = len(prompts[longest]) <= _reads_packed.get(network, 0)
+    try: scores, far = _packed(network, prompts, answers, cache_prefix, tokens_per_pass)
+    except (AttributeError, RuntimeError, TypeError, ValueError):   # it takes no such mask, or no such cache
+        if known: raise
+        return _plain(network, prompts, answers)
+    if known: return scores
+    last = max(range(len(answers)), key=lambda j: (len(answers[j]) > 1, j))   # laid behind all others
+    wanted = _plain(network, [prompts[longest], prompts[far]], [answers[last]])[:, 0]
+    exact = network.dtype in (torch.float32, torch.float64)
+    if not np.allclose(scores[[longest, far], last], wanted, *((1e-4, 3e-3) if exact else (.05, .3))):
+        return _plain(network, prompts, answers)
+    _reads_packed[network] = len(prompts[longest])
+    return scores
 
 # %% ../nbs/2_alternatives/08_prompting.ipynb #e79f1801
 SELECTIONS = ("balanced", "first", "similar")
@@ -171,8 +211,10 @@ class _Examples:
     "Which examples a prompt shows."
     def _choose(self, texts, labels) -> list:
         "The examples, pairs of text and label; for 'similar' the rows they are chosen from."
-        if self.selection == "balanced" and not self.n_examples: return []
+        texts = texts if isinstance(texts, str) else list(texts)
+        if self.selection == "balanced" and not self.n_examples and not texts: return []
         texts, labels = _check_pairs(texts, labels)
+        if self.selection == "balanced" and not self.n_examples: return []
         if self.selection == "first": return list(zip(texts, labels))
         if not 0 < self.n_examples <= len(texts):
             none = ", or 0 for none" if self.selection == "balanced" else ""
@@ -216,10 +258,13 @@ def _check_context(name, tokenizer, network, messages, prompts, answers, chat):
     parts = {"instruction": tokens([*system, blank])}
     parts["examples"] = tokens([*whole[:-1], blank]) - parts["instruction"]
     parts["text"] = len(prompts[worst]) - sum(parts.values())
+    parts["answer"] = answer
     blame = max(parts, key=parts.get)
-    remedy = {"instruction": "is the longest part: shorten it",
+    remedy = {"answer": "is the longest part: give its label a shorter word in label_words",
+              "instruction": "is the longest part: shorten it",
               "examples": "are the longest part: take fewer, or a smaller max_length",
               "text": "is the longest part: take a smaller max_length"}
+    name = "the model" if isinstance(name, tuple) else name
     raise ValueError(f"the prompt has {len(prompts[worst]):,} tokens and with an answer of {answer} it has to "
                      f"fit into the {longest:,} that {name} reads; the instruction has "
                      f"{parts['instruction']:,}, the {(len(whole) - len(system)) // 2} examples "
@@ -227,22 +272,24 @@ def _check_context(name, tokenizer, network, messages, prompts, answers, chat):
 
 class _Asked:
     "What a prompt's answer is."
-    def _messages(self, template, texts, examples, prepare) -> list[list[dict]]:
+    def _messages(self, template, texts, examples, prepare, words=None) -> list[list[dict]]:
         "The conversation of every text."
-        prepare = functools.cache(prepare)
+        prepare, words = functools.cache(prepare), words or self.words_
         def shown(text): return fill(template, prepare(text))
-        def turns(shots): return [(shown(text), self.words_[label]) for text, label in shots]
+        def turns(shots): return [(shown(text), words[label]) for text, label in shots]
         return [chat_messages(self.instruction, turns(shots), shown(text))
                 for text, shots in zip(texts, examples)]
 
     def _probabilities(self, template, texts, examples) -> np.ndarray:
         "Probability of each label by one template, before calibration, shape (n_texts, n_classes)."
-        words = list(self.words_.values())
         if hasattr(self.model, "label_probabilities"):   # an endpoint
-            return self.model.label_probabilities(self._messages(template, texts, examples, str), words)
+            return self.model.label_probabilities(self._messages(template, texts, examples, str),
+                                                  list(self.words_.values()))
         tokenizer, network = language_model(self.model)
+        named = {label: plain_text(tokenizer, word) for label, word in self.words_.items()}
+        words = list(named.values())
         messages = self._messages(template, texts, examples,
-                                  lambda text: plain_text(tokenizer, text, self.max_length))
+                                  lambda text: plain_text(tokenizer, text, self.max_length), named)
         chat = self.chat and bool(tokenizer.chat_template)
         rendered = [render(tokenizer, m, chat) for m in messages]
         prompts = tokenizer(rendered, add_special_tokens=not chat, verbose=False)["input_ids"]
@@ -293,20 +340,24 @@ class PromptClassifier(ClassifierMixin, _Examples, _Asked, BaseEstimator):
     def fit(self, texts, labels, validation=None) -> "PromptClassifier":
         """Takes the labels and chooses the examples; `validation` is not looked at.
         Raises `ValueError` for settings that cannot be, and for fewer rows than `n_examples`."""
-        labels = list(labels)
+        labels = [] if isinstance(labels, str) else list(labels)
+        if not labels: raise ValueError("labels has to be a list of labels, at least one")
         _check_labels(labels)
         self._check_settings()
         classes = np.unique(labels)
-        self.words_ = self._words(classes)
-        self.examples_ = self._choose(texts, labels)
-        self.classes_ = classes
+        words, examples = self._words(classes), self._choose(texts, labels)
+        self.words_, self.examples_, self.classes_ = words, examples, classes
         return self
 
     def _check_settings(self):
         if self.selection not in SELECTIONS:
             raise ValueError(f"selection={self.selection!r}{nearest(self.selection, SELECTIONS)}: it has to be "
                              f"one of {', '.join(SELECTIONS)}")
-        if isinstance(self.templates, str) or not len(self.templates):
+        for name, least in (("n_examples", 0), ("max_length", 1)):
+            value = getattr(self, name)
+            if not isinstance(value, numbers.Integral) or value < least:
+                raise ValueError(f"{name}={value!r}: it has to be a whole number, {least} or more")
+        if not isinstance(self.templates, (list, tuple)) or not self.templates:
             raise ValueError(f"templates={self.templates!r}: it has to be a list of messages, at least one")
         for template in self.templates:
             if "{text}" not in template:
@@ -317,6 +368,8 @@ class PromptClassifier(ClassifierMixin, _Examples, _Asked, BaseEstimator):
         "Label -> word. Raises `ValueError` where a label has none, or two have the same."
         labels, words = classes.tolist(), {}
         given = {label: str(label) for label in labels} if self.label_words is None else self.label_words
+        if not isinstance(given, Mapping):
+            raise ValueError(f"label_words={given!r}: it has to be a dict from each label to its word")
         for label in labels:
             word = str(given.get(label, "")).strip()
             if not word:
@@ -408,7 +461,8 @@ def _until(text: str, stop) -> str:
     return text[:min([text.find(s) for s in stop if s in text], default=len(text))].strip()
 
 def _check_writing(temperature, top_p, stop, max_new_tokens):
-    for name, value, ok, wanted in [("temperature", temperature, temperature >= 0, "0 (greedy) or more"),
+    for name, value, ok, wanted in [("temperature", temperature, temperature == 0 or temperature >= 1e-3,
+                                     "0 (greedy), or 0.001 or more"),
                                     ("top_p", top_p, 0 < top_p <= 1, "above 0 and at most 1"),
                                     ("max_new_tokens", max_new_tokens, max_new_tokens >= 1, "1 or more"),
                                     ("stop", stop, not isinstance(stop, str) and all(stop), "a list of texts")]:
@@ -422,17 +476,19 @@ def generate(
     temperature: float = 0.,   # 0: greedy; below 1 favours probable tokens, above 1 improbable ones
     top_p: float = 1.,         # draw from the most probable tokens that together have this probability
     stop=(),                   # an answer ends before the first of these texts
-    random_state: int = 0,     # of the draws
+    random_state: int = 0,     # of the draws; with `stream` they fall otherwise, as each prompt is then alone
     stream=None,               # a function that is called with the text so far; True: a view in the notebook
     examples=(),               # pairs of a prompt and its answer, shown as turns before each prompt
     chat: bool = True,         # False: plain lines in place of the model's chat template
 ) -> list[str]:
     "An answer to each prompt. Raises `ValueError` for a prompt that leaves no room in the model's context."
-    prompts = _check_texts(prompts, "prompts")
+    prompts, examples = _check_texts(prompts, "prompts"), list(examples)
     _check_writing(temperature, top_p, stop, max_new_tokens)
+    temperature, top_p = float(temperature), float(top_p)   # a number of NumPy is no number to JSON
+    max_new_tokens, random_state = int(max_new_tokens), int(random_state)
     show = writing_view() if stream is True else stream
     if hasattr(model, "label_probabilities"):
-        return model.write([chat_messages(instruction, list(examples), p) for p in prompts], max_new_tokens,
+        return model.write([chat_messages(instruction, examples, p) for p in prompts], max_new_tokens,
                            temperature, top_p, list(stop), random_state, show)
     tokenizer, network = language_model(model)
     chat = chat and bool(tokenizer.chat_template)
@@ -465,24 +521,38 @@ def read_json(
     text: str,     # what a model wrote; words around the JSON are passed over
     schema: dict,  # a JSON schema
 ):
-    """The first JSON object or list in the text. Raises `ValueError` that says why there is none, or where it
-    does not fit the schema."""
-    import jsonschema
-    import referencing.exceptions
+    """The first JSON object or list in the text that fits the schema. Raises `ValueError` that says of the
+    first one what is wrong, or that there is none."""
+    checker, problems, at = _schema_checker(schema), [], 0
+    while bracket := re.compile(r"[\[{]").search(text, at):
+        try: value, at = _decoder.raw_decode(text, bracket.start())
+        except (ValueError, RecursionError) as err:   # a bracket among words
+            problems.append(f"broken JSON: {err} in {text[:60]!r}")
+            at = bracket.end()
+            continue
+        if not (problem := _misfit(checker, value)): return value
+        problems.append(problem)
+    raise ValueError(problems[0] if problems else f"no JSON: there is neither {{ nor [ in {text[:60]!r}")
+
+def _no_number(said): raise ValueError(f"{said} is no number in JSON")
+_decoder = json.JSONDecoder(parse_constant=_no_number)
+
+def _schema_checker(schema):
+    "What checks by the schema; never fetches another from the network. Raises `ValueError` for what is none."
+    import jsonschema, referencing
     try: jsonschema.Draft202012Validator.check_schema(schema)
     except jsonschema.SchemaError as err: raise ValueError(f"this is no JSON schema: {err.message}") from err
-    start = re.search(r"[\[{]", text)
-    if not start: raise ValueError(f"no JSON: there is neither {{ nor [ in {text[:60]!r}")
-    try: value, _ = json.JSONDecoder().raw_decode(text[start.start():])
-    except (ValueError, RecursionError) as err:
-        raise ValueError(f"broken JSON: {err} in {text[:60]!r}") from err
-    # a registry of its own, so that a schema never makes it fetch another from the network
-    checker = jsonschema.Draft202012Validator(schema, registry=referencing.Registry())
+    return jsonschema.Draft202012Validator(schema, registry=referencing.Registry())
+
+def _misfit(checker, value) -> str | None:
+    "Where the value does not fit, None if it does."
+    import referencing.exceptions
     try: wrong = next(checker.iter_errors(value), None)
     except referencing.exceptions.Unresolvable as err:
         raise ValueError(f"the schema refers to {err.ref!r}, which is not in it") from err
-    if wrong: raise ValueError(f"not by the schema: at {wrong.json_path}, {wrong.message[:200]}")
-    return value
+    except (RecursionError, OverflowError) as err:
+        return f"not to be checked by the schema: {type(err).__name__}, it is too deep or too large"
+    return wrong and f"not by the schema: at {wrong.json_path}, {wrong.message[:200]}"
 
 def json_prompt(prompt: str, schema: dict) -> str:
     "The prompt with the demand for JSON by this schema behind it."
@@ -500,6 +570,8 @@ def generate_json(
 ):
     "The JSON that the model wrote, checked. Raises `ValueError` with the last reason when no try passed."
     if tries < 1: raise ValueError(f"tries={tries}: it has to be 1 or more")
+    _schema_checker(schema)   # before anything is paid for
+    examples = list(examples)
     asked = prompt if examples else json_prompt(prompt, schema)
     for i in range(tries):
         text, = generate([asked], model, instruction, max_new_tokens, temperature=.7 if i else 0.,
@@ -515,7 +587,8 @@ class _Asking:
     "One question to a server: from the disk if it was asked before."
     def _file(self, messages, settings) -> Path:
         asked = json.dumps([self.url, self.model, messages, settings], sort_keys=True)
-        return Path(self.folder or home()/"answers")/f"{hashlib.sha256(asked.encode()).hexdigest()[:32]}.json"
+        name = hashlib.sha256(asked.encode()).hexdigest()[:32]
+        return Path(self.folder or home()/"answers").expanduser()/f"{name}.json"
 
     def _add(self, **counts):
         with _counting:
@@ -529,7 +602,7 @@ class _Asking:
         file = self._file(messages, settings)
         try: answer = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError): answer = None   # not asked yet, or a broken file: ask
-        if isinstance(answer, dict) and {"text", "top", "tokens_in", "tokens_out"} <= answer.keys():
+        if _is_answer(answer):
             self._add(from_cache=1)
             return answer
         answer = self._request(messages, settings)
@@ -551,41 +624,55 @@ class _Asking:
             with openai.OpenAI(base_url=self.url, api_key=key, timeout=60, max_retries=2) as client:
                 reply = client.chat.completions.create(model=self.model, messages=messages, **settings)
             return _read_reply(reply)
-        except openai.BadRequestError as err: problem = err
-        except (openai.OpenAIError, AttributeError, IndexError, TypeError) as err: problem = err
+        except openai.OpenAIError as err: problem = err
+        except (AttributeError, IndexError, TypeError, ValueError):   # an answer, but not of this API
+            problem = "what it sent is not a chat completion; check the address"
         if isinstance(problem, openai.BadRequestError) and settings != without:   # it may give no probabilities
             answer = self._request(messages, without)
-            self._count["logprobs"] = False
+            if "logprob" in str(problem): self._count["logprobs"] = False   # it says so: do not ask again
             return answer
         refused = isinstance(problem, (openai.AuthenticationError, openai.PermissionDeniedError))
-        said = f"it refused the key in {self.key_env}" if refused else str(problem).replace(key, "***")[:300]
-        raise CourseError(f"{self.url} gave no answer for the model {self.model!r}: "
-                          f"{type(problem).__name__}, {said}")
+        said = f"it refused the key in {self.key_env}" if refused else " ".join(str(problem).split())[:300]
+        said = f"{self.url} gave no answer for the model {self.model!r}: {said}"
+        raise CourseError(said if self.key_env is None else said.replace(key, "***"))
 
 def _read_reply(reply) -> dict:
-    "What is kept of a server's reply."
+    "What is kept of a server's reply. Raises `ValueError` when it is none."
     choice, usage = reply.choices[0], reply.usage
     first = choice.logprobs.content[:1] if choice.logprobs and choice.logprobs.content else []
-    return {"text": choice.message.content or "",
-            "top": [[rival.token, rival.logprob] for place in first for rival in place.top_logprobs],
-            "tokens_in": usage.prompt_tokens if usage else 0,
-            "tokens_out": usage.completion_tokens if usage else 0}
+    answer = {"text": choice.message.content or "",
+              "top": [[rival.token, rival.logprob] for place in first for rival in place.top_logprobs],
+              "tokens_in": getattr(usage, "prompt_tokens", None) or 0,
+              "tokens_out": getattr(usage, "completion_tokens", None) or 0}
+    if not _is_answer(answer): raise ValueError("a field of the reply is of another type")
+    return answer
+
+def _is_answer(answer) -> bool:
+    "Is this an answer as it is kept on disk?"
+    def is_rival(r): return (isinstance(r, list) and len(r) == 2 and isinstance(r[0], str)
+                             and isinstance(r[1], numbers.Real) and r[1] <= 1e-3)   # NaN is not
+    return (isinstance(answer, dict) and isinstance(answer.get("text"), str)
+            and isinstance(answer.get("top"), list) and all(map(is_rival, answer["top"]))
+            and all(isinstance(answer.get(name), int) for name in ("tokens_in", "tokens_out")))
 
 # %% ../nbs/2_alternatives/08_prompting.ipynb #51ce433d
 def _label_from(answer: dict, words: list[str]) -> np.ndarray:
-    "Probability of each word, from the first token's rivals or else from the text."
-    found = np.zeros(len(words))
+    "Probability of each word, from the first token's rivals where they tell, or else from the text."
+    found, lost, lower = np.zeros(len(words)), 0., [word.lower() for word in words]
     for token, logprob in answer["top"]:
         piece = token.strip().lower()
-        fits = [i for i, word in enumerate(words) if piece and word.lower().startswith(piece)]
+        fits = [i for i, word in enumerate(lower) if piece and word.startswith(piece)]
         if len(fits) == 1: found[fits[0]] += np.exp(logprob)
-    if found.any(): return found / found.sum()
+        else: lost += np.exp(logprob)
+    if found.sum() > lost: return found / found.sum()
     said = answer["text"].lower()
-    exact = [said.strip(" \n\t.,!\"'`*") == word.lower() for word in words]
-    inside = [bool(re.search(rf"(?<!\w){re.escape(word.lower())}(?!\w)", said)) for word in words]
+    exact = [said.strip(" \n\t.,!\"'`*") == word for word in lower]
+    spans = [[m.span() for m in re.finditer(rf"(?<!\w){re.escape(word)}(?!\w)", said)] for word in lower]
+    def alone(a, b): return not any(c <= a and b <= d and d - c > b - a for each in spans for c, d in each)
+    inside = [any(alone(*span) for span in each) for each in spans]
     for fits in (exact, inside):
         if sum(fits) == 1: return np.array(fits, float)
-    return np.full(len(words), 1/len(words))
+    return found / found.sum() if found.any() else np.full(len(words), 1/len(words))
 
 # %% ../nbs/2_alternatives/08_prompting.ipynb #8ba65dac
 def _no_calls() -> dict: return {"asked": 0, "from_cache": 0, "tokens_in": 0, "tokens_out": 0, "logprobs": True}
@@ -615,6 +702,9 @@ class Endpoint(_Asking):
 
     def _key(self) -> str:
         key = "none" if self.key_env is None else os.environ.get(self.key_env, "").strip()
+        if not key.isascii() or not key.isprintable():
+            raise CourseError(f"The environment variable {self.key_env} holds something that is no key: a "
+                              "character that a request cannot carry; copy the key again.")
         if not key:
             raise CourseError(f"The environment variable {self.key_env} holds no key for {self.url}; set it "
                               "before you start, or give key_env=None for a server that wants none.")
@@ -627,10 +717,13 @@ class Endpoint(_Asking):
         return used | {"cost": (used["tokens_in"]*self.price_in + used["tokens_out"]*self.price_out) / 1e6}
 
     def ask_all(self, conversations: list[list[dict]], **settings) -> list[dict]:
-        "`ask` for each conversation, eight at a time, in order."
+        "`ask` for each conversation, eight at a time, in order; what stands there twice is asked once."
         from concurrent.futures import ThreadPoolExecutor
+        keys = [json.dumps(c) for c in conversations]
         with ThreadPoolExecutor(8) as pool:
-            waiting = [pool.submit(self.ask, c, **settings) for c in conversations]
+            asked = {key: pool.submit(self.ask, c, **settings)
+                     for key, c in dict(zip(keys, conversations)).items()}
+            waiting = [asked[key] for key in keys]
             try: return [w.result() for w in progress(waiting, "asking", unit="text")]
             except BaseException:
                 for w in waiting: w.cancel()   # what was not begun is not paid for

@@ -167,6 +167,7 @@ def test_a_network_trained_again_in_its_folder_is_another_one(families, tmp_path
 
 def test_top_k_with_ties_and_ends():
     assert top_k([1, 3, 3, 2], 3).tolist() == [1, 2, 3] and top_k([5.], 4).tolist() == [0] and top_k([], 2).tolist() == []
+    assert top_k(np.array([0, 3, 1], np.uint8), 3).tolist() == [1, 2, 0] and top_k(np.array([-128, 5], np.int8), 2).tolist() == [1, 0] and top_k([1, 2], -1).tolist() == []
     scores = np.random.default_rng(0).integers(0, 9, 200)
     for k in (1, 7, 40, 200): assert top_k(scores, k).tolist() == np.argsort(-scores, kind="stable")[:k].tolist()
 
@@ -302,6 +303,11 @@ def test_pairs_and_odd_ones(monkeypatch):
     cluster /= np.linalg.norm(cluster, axis=1, keepdims=True)
     assert loneliness(np.r_[cluster, -cluster[:1]]).argmax() == 20
     with pytest.raises(ValueError, match="needs others to differ from"): loneliness(vectors[:1])
+    with pytest.raises(ValueError, match="k=0 has to be 1 or more"): loneliness(vectors, 0)
+    np.testing.assert_allclose(loneliness(vectors.tolist(), 5), loneliness(vectors, 5), atol=1e-6)
+    twice = unit(rng, 2000, 24)   # of a text and its copy the product is not always quite 1
+    copies = {(i, j) for i, j, _ in near_pairs(np.r_[twice, twice], 1.)}
+    assert {(i, i + 2000) for i in range(2000)} <= copies
 
 
 # The classifier
