@@ -15,11 +15,13 @@ __all__ = ['ABBREVIATIONS', 'BREAK', 'HOW', 'DEPTH', 'CANDIDATES', 'FORMAT', 'WA
            'folder_index', 'highlighted', 'search_panel']
 
 # %% ../nbs/2_alternatives/10_rag.ipynb #627e468d
-import contextlib, functools, hashlib, html, json, math, os, re, shutil
+import contextlib, functools, hashlib, html, json, math, numbers, os, re, secrets, shutil, threading, time
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from importlib import resources
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -45,9 +47,9 @@ def sentences(
     Always the same for the same text."""
     found, start = [], 0
     for cut in BREAK.finditer(text):
-        piece = text[start:cut.end()].strip()
-        if "\n" not in cut.group() and _ABBREVIATED.search(piece): continue
-        if piece: found.append(piece)
+        last = text[max(start, cut.start() - 12):cut.start()] + cut.group().strip()
+        if "\n" not in cut.group() and _ABBREVIATED.search(last): continue
+        if piece := text[start:cut.end()].strip(): found.append(piece)
         start = cut.end()
     if text[start:].strip(): found.append(text[start:].strip())
     return found
@@ -106,23 +108,35 @@ def reciprocal_rank_fusion(
     weights=None,            # one a ranking; 1 each by default
     constant: float = 60,    # the larger, the less the very top counts
 ) -> dict:                   # key -> fused score, best first
-    "Rankings fused into one: every ranking gives weight / (constant + rank) (Cormack et al. 2009)."
+    """Rankings fused into one: every ranking gives weight / (constant + rank) (Cormack et al. 2009).
+    Raises `ValueError` for a constant below 0, or when there is not one weight a ranking."""
+    weights = [1]*len(rankings) if weights is None else list(weights)
+    if len(weights) != len(rankings) or constant < 0:
+        raise ValueError(f"{len(rankings)} rankings, {len(weights)} weights and constant={constant}: there has "
+                         "to be one weight a ranking, and a constant of 0 or more")
     fused = {}
-    for ranking, weight in zip(rankings, weights or [1]*len(rankings), strict=True):
-        for rank, key in enumerate(ranking, start=1):
+    for ranking, weight in zip(rankings, weights):
+        for rank, key in enumerate(dict.fromkeys(ranking), start=1):   # a key counts once
             fused[key] = fused.get(key, 0) + weight / (constant + rank)
     return dict(sorted(fused.items(), key=lambda item: -item[1]))
 
 # %% ../nbs/2_alternatives/10_rag.ipynb #2e0e2e5c
 def _made_by(
     model,       # alias, folder, Hub id, or a function texts -> vectors
-) -> dict:       # `name`, and `weights`: its `model_identity`, empty for a function
+) -> dict:       # `name`, `weights` (its `model_identity`, empty for a function), a function's `probe`
     "What tells a model whose vectors differ from this one's."
-    if callable(model): return {"name": f"function {model.__module__}.{model.__qualname__}", "weights": ""}
-    return {"name": str(model), "weights": model_identity(model) or ""}
+    if not callable(model): return {"name": str(model), "weights": model_identity(model) or ""}
+    thing = model if hasattr(model, "__qualname__") else type(model)   # a function, or an object to be called
+    vector = np.asarray(model(["The quick brown fox jumps over the lazy dog."]), float).ravel()
+    length = np.linalg.norm(vector)   # four numbers of the vector's direction tell functions of one name apart
+    probe = np.random.default_rng(0).normal(size=(4, vector.size)) @ (vector / (length or 1))
+    return {"name": f"function {thing.__module__}.{thing.__qualname__}", "weights": "",
+            "probe": probe.round(6).tolist()}
 
 def _same_model(a: dict, b: dict) -> bool:
-    return a["weights"] == b["weights"] if a["weights"] and b["weights"] else a["name"] == b["name"]
+    if a["weights"] and b["weights"]: return a["weights"] == b["weights"]
+    probes = [np.array(model["probe"]) for model in (a, b) if model.get("probe")]
+    return a["name"] == b["name"] and (len(probes) < 2 or np.allclose(*probes, atol=1e-2))
 
 # %% ../nbs/2_alternatives/10_rag.ipynb #0910544b
 def _write(file: Path, write):
@@ -174,6 +188,10 @@ def _check_documents(documents) -> dict:
             raise ValueError(f"a document's identifier has to be a text that is not empty, not {name!r}")
         if not isinstance(text, str) or not text.strip():
             raise ValueError(f"the document {name!r} holds no text; leave it out")
+        try: (name + text).encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"the document {ascii(name)} or its identifier has half a character in it (a lone "
+                             "surrogate); read it again as UTF-8") from None
     return documents
 
 # %% ../nbs/2_alternatives/10_rag.ipynb #b40d2dec
@@ -182,8 +200,9 @@ FORMAT, WAIT = 1, 20   # of the files; seconds to wait for another writer
 class _Segments:
     "The documents in an index's folder: reading."
     def __init__(self, folder, model, size, overlap):
-        self.folder, self.model, self.size, self.overlap = Path(folder).resolve(), model, size, overlap
-        self.identity = _made_by(model)
+        self.folder = Path(folder).expanduser().resolve()
+        self.model, self.size, self.overlap = model, size, overlap
+        self.identity, self._one = _made_by(model), threading.RLock()   # threads that share it take turns
         self._forget()
         self.refresh()
 
@@ -191,42 +210,53 @@ class _Segments:
 
     def refresh(self) -> "DocumentIndex":
         "Reads what was written to the folder since; a search does this by itself."
-        for attempt in range(5):
-            names = tuple(sorted(n for n in (os.listdir(self.folder) if self.folder.is_dir() else ())
-                                 if re.fullmatch(r"\d{8}\.(add|delete)", n)))
-            if names == self._names: return self
-            if names[:len(self._names)] != self._names: self._forget()   # it was compacted
-            try:
-                for name in names[len(self._names):]:
-                    (self._take if name.endswith(".add") else self._bury)(self.folder/name)
-                    self._names += (name,)
-            except FileNotFoundError:   # compacted while we read
-                if attempt == 4:
-                    raise CourseError(f"{self.folder} lost a file while it was read; open it again.") from None
-                self._forget()
-            finally: self._stack = self._bm25 = None
-        return self
+        until = time.monotonic() + WAIT
+        with self._one:
+            while True:
+                names = tuple(sorted(n for n in (os.listdir(self.folder) if self.folder.is_dir() else ())
+                                     if re.fullmatch(r"\d{8}(-[0-9a-f]{8})?\.(add|delete)", n)))
+                if names == self._names: return self
+                if names[:len(self._names)] != self._names: self._forget()   # it was compacted
+                try:
+                    for name in names[len(self._names):]:
+                        try: (self._take if name.endswith(".add") else self._bury)(self.folder/name)
+                        except (OSError, ValueError, KeyError, TypeError, EOFError) as err:
+                            if not os.path.lexists(self.folder/name): raise FileNotFoundError from None
+                            raise CourseError(f"{self.folder/name} is damaged ({type(err).__name__}: {err}); "
+                                              "restore it, or delete it and add its documents again.") from err
+                        self._names += (name,)
+                except FileNotFoundError:   # compacted while we read: read again
+                    self._forget()
+                    if time.monotonic() > until:
+                        raise CourseError(f"Another program keeps rewriting {self.folder}; wait for it, and "
+                                          "open it again.") from None
+                    time.sleep(.02)
+                finally: self._stack = self._bm25 = None
+
+    def _check_format(self, about: dict):
+        if about["format"] != FORMAT:
+            raise CourseError(f"{self.folder} was written in format {about['format']} and this version of "
+                              f"the course reads format {FORMAT}; add its documents to a new index.")
 
     def _take(self, segment: Path):
         "Reads a segment. A document that was there before is replaced."
-        try:
-            about = json.loads((segment/"manifest.json").read_text(encoding="utf-8"))
-            if about["format"] != FORMAT:
-                raise CourseError(f"{self.folder} was written in format {about['format']} and this version of "
-                                  f"the course reads format {FORMAT}; add its documents to a new index.")
-            if not _same_model(about["model"], self.identity):
-                raise CourseError(f"{self.folder} was made with the model {about['model']['name']!r} and you "
-                                  f"opened it with {self.identity['name']!r}, whose weights differ: their "
-                                  "vectors cannot be compared. Open it with the model it was made with, or "
-                                  "make a new index in another folder.")
-            vectors = np.load(segment/"vectors.npy", allow_pickle=False)
-            lines = (segment/"passages.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
-            rows = [json.loads(line) for line in lines]
-            if not len(rows) == len(vectors) == about["passages"]:
-                raise ValueError("not as many vectors as passages")
-        except (ValueError, KeyError, TypeError, EOFError) as err:
-            raise CourseError(f"{segment} is damaged ({err}); restore it, or delete it and add its "
-                              "documents again.") from err
+        about = json.loads((segment/"manifest.json").read_text(encoding="utf-8"))
+        self._check_format(about)
+        if not _same_model(about["model"], self.identity):
+            raise CourseError(f"{self.folder} was made with the model {about['model']['name']!r} and you "
+                              f"opened it with {self.identity['name']!r}, whose weights differ: their "
+                              "vectors cannot be compared. Open it with the model it was made with, or "
+                              "make a new index in another folder.")
+        vectors = np.load(segment/"vectors.npy", allow_pickle=False)
+        lines = (segment/"passages.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
+        rows = [json.loads(line) for line in lines]
+        if not len(rows) == len(vectors) == about["passages"]:
+            raise ValueError("not as many vectors as passages")
+        width = next((v.shape[1] for _, v in self._parts.values()), about["dimensions"])
+        if vectors.shape != (len(rows), width) or not np.isfinite(vectors).all():
+            raise ValueError(f"vectors of shape {vectors.shape}, where rows of {width} finite numbers belong")
+        if not all(isinstance(row["document"], str) and isinstance(row["text"], str) for row in rows):
+            raise ValueError("a passage without text")
         stops = {row["document"]: number + 1 for number, row in enumerate(rows)}
         first = 0
         for document, stop in stops.items():   # the passages of a document stand together
@@ -236,8 +266,9 @@ class _Segments:
             first = stop
 
     def _bury(self, tombstone: Path):
-        for document in json.loads(tombstone.read_text(encoding="utf-8"))["documents"]:
-            self._parts.pop(document, None)
+        about = json.loads(tombstone.read_text(encoding="utf-8"))
+        self._check_format(about)
+        for document in about["documents"]: self._parts.pop(document, None)
 
     @property
     def documents(self) -> list[str]:
@@ -271,15 +302,15 @@ class _Writer(_Segments):
 
     @contextlib.contextmanager
     def _writing(self):
-        "One writer at a time; yields the number of the next entry."
+        "One writer at a time; yields the next entry's name: a number, and a part that no other has."
         from filelock import FileLock, Timeout
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(self.folder/".lock", timeout=WAIT):
+            with self._one, FileLock(self.folder/".lock", timeout=WAIT):
                 for left in self.folder.glob(".*.tmp"):   # by a writer that was killed
                     shutil.rmtree(left) if left.is_dir() else left.unlink()
                 self.refresh()
-                yield f"{int(self._names[-1][:8]) + 1 if self._names else 1:08d}"
+                yield f"{int(self._names[-1][:8]) + 1 if self._names else 1:08d}-{secrets.token_hex(4)}"
         except Timeout as err:
             raise CourseError(f"Another program has been writing to {self.folder} for {WAIT} seconds; wait "
                               "for it, or end it, and try again.") from err
@@ -293,7 +324,8 @@ class _Writer(_Segments):
                  "passages": len(rows), "documents": len(parts), "size": self.size, "overlap": self.overlap}
         with atomic_path(self.folder/f"{number}.add") as tmp:
             tmp.mkdir()
-            _write(tmp/"vectors.npy", lambda file: np.save(file, vectors))
+            # through `write` alone: what numpy writes by itself does not say when the disk is full
+            _write(tmp/"vectors.npy", lambda file: np.save(SimpleNamespace(write=file.write), vectors))
             _write(tmp/"passages.jsonl", lambda file: file.writelines(map(_json_line, rows)))
             _write(tmp/"manifest.json", lambda file: file.write(_json_line(about)))
             _sync_folder(tmp)
@@ -325,7 +357,10 @@ class _Writer(_Segments):
         documents,   # an identifier, or several
     ):
         "Buries the documents: no search finds them any more. Raises `ValueError` for one that is not there."
-        documents = [documents] if isinstance(documents, str) else list(documents)
+        documents = [documents] if isinstance(documents, str) else documents
+        if not isinstance(documents, Iterable):
+            raise ValueError(f"documents={documents!r}: it has to be an identifier, or several")
+        documents = list(documents)
         with self._writing() as number:
             for document in documents: self.passages(document)
             if not documents: return
@@ -405,10 +440,21 @@ class DocumentIndex(_Writer):
         """Score of every document for every query: `lexical` (BM25), `dense` (cosine of its best passage),
         `first` (of its first)."""
         queries = [_check_query(q) for q in queries]
-        _, vectors, starts = self.refresh()._all()
-        cosines = self._vectors(queries) @ vectors.T
-        return {"lexical": np.stack([self._lexical(q, whole=True) for q in queries]),
-                "dense": np.maximum.reduceat(cosines, starts[:-1], axis=1), "first": cosines[:, starts[:-1]]}
+        with self._one:
+            _, vectors, starts = self.refresh()._all()
+            if vectors is None or not queries:
+                none = np.zeros((len(queries), len(self._parts)))
+                return {"lexical": none, "dense": none, "first": none}
+            cosines = self._asked(queries) @ vectors.T
+            return {"lexical": np.stack([self._lexical(q, whole=True) for q in queries]),
+                    "dense": np.maximum.reduceat(cosines, starts[:-1], axis=1),
+                    "first": cosines[:, starts[:-1]]}
+
+    def _asked(self, queries: list[str]) -> np.ndarray:
+        "The queries' vectors, which have to be as long as those in the index."
+        vectors = self._vectors(queries)
+        self._check_dimensions(vectors.shape[1])
+        return vectors
 
     def search(self,
         query: str,
@@ -428,9 +474,10 @@ class DocumentIndex(_Writer):
             raise ValueError(f"how={how!r}{nearest(how, HOW)}: it has to be one of {', '.join(HOW)}")
         if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
             raise ValueError(f"k={k!r}: ask for at least one hit")
-        if not self.refresh()._parts or not queries: return [[] for _ in queries]
-        vectors = [None]*len(queries) if how == "lexical" else self._vectors(queries)
-        return [self._search(q, v, int(k), how, rerank, per_document) for q, v in zip(queries, vectors)]
+        with self._one:
+            if not self.refresh()._parts or not queries: return [[] for _ in queries]
+            vectors = [None]*len(queries) if how == "lexical" else self._asked(queries)
+            return [self._search(q, v, int(k), how, rerank, per_document) for q, v in zip(queries, vectors)]
 
     def _search(self, query, vector, k, how, rerank, per_document) -> list[Hit]:
         rows, vectors, starts = self._all()
@@ -590,7 +637,7 @@ def skeleton(
     question: str,
 ) -> str:
     "The question with names, numbers and quoted titles masked: equal skeletons come from one template."
-    words = re.sub(r"[\"'“”‘’](?:[A-Z][\w' ]*)[\"'“”‘’]", "_", question).rstrip("?").split()
+    words = re.sub(r"[\"'“”‘’](?:[A-Z][\w' ]*)[\"'“”‘’]", "_", question).rstrip("?").split() or [""]
     masked = [words[0].lower(), *("_" if re.search(r"[A-Z\d£$€%]", w) else w.lower().strip(",.;:")
                                   for w in words[1:])]
     return re.sub(r"_(( and| of| the| for| in)* _)+", "_", " ".join(masked))
@@ -714,7 +761,8 @@ def supported(
     answer: str,
     passage: str,
 ) -> bool:
-    "Do the answer's words stand in the passage, in a row? Case, punctuation and articles do not count (SQuAD)."
+    """Do the answer's words stand in the passage, in a row? Case, punctuation and articles do not count
+    (SQuAD's rules), so a point or a sign that is wrong in a number goes unseen."""
     words = _answer_words(answer)
     return bool(words) and f" {' '.join(words)} " in f" {' '.join(_answer_words(passage))} "
 
@@ -735,6 +783,8 @@ def narrowed(
     n: int = 3,
 ) -> list[list[Hit]]:        # at most n a question, nearest first, each with its own position
     "The n sentences of each question's hits that are nearest to it by meaning, each as a hit of its own."
+    if len(questions) != len(hits):
+        raise ValueError(f"{len(questions)} questions and {len(hits)} lists of hits: there has to be one each")
     pieces = []   # of each question: (document, positions) -> sentence; where passages overlap it comes twice
     for found in hits:
         mine = {}
@@ -785,7 +835,11 @@ def answer(
     model="smollm2",
 ) -> Answer:
     """Searches, decides by the search's score whether to answer, reads, and cites.
-    Raises `ValueError` for an empty question."""
+    Raises `ValueError` for an empty question, and for a `read` or a `threshold` that cannot be."""
+    if read is not None and (not isinstance(read, numbers.Integral) or read < 1):
+        raise ValueError(f"read={read!r}: it has to be a whole number of sentences, 1 or more, or None")
+    if not isinstance(threshold, numbers.Real) or math.isnan(threshold):
+        raise ValueError(f"threshold={threshold!r}: it has to be a cosine, -1 to answer always")
     hits = index.search(question, k, how)
     if not hits or (threshold > -1 and confidence(hits) < threshold):
         return Answer(NOT_FOUND, None, False, confidence(hits), tuple(hits))
@@ -883,7 +937,7 @@ def answer_records(
 def _read_records(file: Path) -> list[dict]:
     "The records in the file; a line that was cut off by a crash is left out."
     found = []
-    for line in (Path(file).read_text(encoding="utf-8").split("\n") if Path(file).is_file() else ()):
+    for line in Path(file).read_bytes().split(b"\n") if Path(file).is_file() else ():
         with contextlib.suppress(ValueError): found.append(json.loads(line))
     return [r for r in found if isinstance(r, dict)]
 
@@ -931,10 +985,13 @@ def decline_curve(
     answerable,      # booleans of that shape
 ):                   # a DataFrame, one row a threshold, from the lowest: `threshold`, `answered`, `declined`
     """Share of the answerable questions that are answered (score at least the threshold), and of the
-    unanswerable ones that are declined."""
+    unanswerable ones that are declined. Raises `ValueError` when there are none of one kind."""
     import pandas as pd
     from sklearn.metrics import roc_curve
-    false, true, thresholds = roc_curve(np.asarray(answerable, bool), scores, drop_intermediate=False)
+    answerable = np.asarray(answerable, bool)
+    if not 0 < answerable.sum() < len(answerable):
+        raise ValueError("answerable has to hold some questions that have an answer and some that have none")
+    false, true, thresholds = roc_curve(answerable, scores, drop_intermediate=False)
     return pd.DataFrame({"threshold": thresholds, "answered": true, "declined": 1 - false})[::-1].reset_index(
         drop=True)
 
@@ -944,6 +1001,7 @@ def threshold_keeping(
     share: float = .9,   # of the answerable questions that have to be answered
 ) -> float:
     "The highest threshold that still answers this share of the answerable questions."
+    if not 0 < share <= 1: raise ValueError(f"share={share!r}: it is a share, above 0 and at most 1")
     curve = decline_curve(scores, answerable)
     return float(curve["threshold"][curve["answered"] >= share].max())
 
@@ -1013,17 +1071,29 @@ def read_folder(
     folder,
     endings=(".txt", ".md"),
 ) -> dict[str, str]:   # path inside the folder -> text
-    """The text files of a folder and its subfolders; empty ones are left out. Raises `ValueError` for a file
-    that is not UTF-8, or when there are none."""
-    folder, found = Path(folder).expanduser(), {}
+    """The text files of a folder and its subfolders; hidden and empty ones are left out. Raises `ValueError`
+    for a file that is not UTF-8, or when there are none, `CourseError` for one that cannot be read."""
+    endings = [ending.lower() for ending in ([endings] if isinstance(endings, str) else endings)]
+    found = _texts_in(Path(folder).expanduser(), endings)
+    if not found: raise ValueError(f"{folder} holds no text in files that end in {' or '.join(endings)}")
+    return found
+
+def _texts_in(folder: Path, endings) -> dict[str, str]:
     if not folder.is_dir(): raise ValueError(f"{folder} is no folder; give the path of one with text files")
+    found = {}
     for file in sorted(p for p in folder.rglob("*") if p.suffix.lower() in endings and p.is_file()):
-        try: text = file.read_text(encoding="utf-8-sig")
+        name = file.relative_to(folder)
+        if any(part.startswith(".") for part in name.parts): continue
+        try: text, _ = file.read_text(encoding="utf-8-sig"), str(name).encode()
         except UnicodeDecodeError as err:
             raise ValueError(f"{file} is not UTF-8 (byte {err.start}); save it as UTF-8, or move it "
                              "elsewhere") from err
-        if text.strip(): found[file.relative_to(folder).as_posix()] = text
-    if not found: raise ValueError(f"{folder} holds no text in files that end in {' or '.join(endings)}")
+        except UnicodeEncodeError:
+            raise ValueError(f"the file name {ascii(str(name))} is not UTF-8; rename the file") from None
+        except OSError as err:
+            raise CourseError(f"{file} cannot be read ({err.strerror}); see whether it is still there and may "
+                              "be read, and try again.") from err
+        if text.strip(): found[name.as_posix()] = text
     return found
 
 def folder_index(
@@ -1032,12 +1102,22 @@ def folder_index(
     **settings,     # as of `DocumentIndex`
 ) -> DocumentIndex:
     """The index of a folder of text files, brought up to date: new and changed files are added, those that
-    are gone are deleted."""
-    texts = read_folder(folder)
-    digest = hashlib.sha256(str(Path(folder).expanduser().resolve()).encode()).hexdigest()[:12]
-    index = DocumentIndex(kept_in or _place(f"folder-{digest}"), **settings)
+    are gone are deleted, from the disk as well. Raises `ValueError` when `kept_in` holds another index."""
+    source = Path(folder).expanduser().resolve()
+    texts = _texts_in(source, (".txt", ".md"))
+    of = [str(source), *([str(_made_by(settings["model"]))] if "model" in settings else [])]
+    name = hashlib.sha256("\n".join(of).encode(errors="surrogateescape")).hexdigest()[:12]
+    index = DocumentIndex(kept_in or _place(f"folder-{name}"), **settings)
+    note = index.folder/"source.txt"
+    if not note.is_file() or note.read_text(encoding="utf-8") != ascii(str(source)):
+        if index.documents and kept_in:   # what stands in it would be deleted
+            raise ValueError(f"{kept_in} holds an index of something else; give another folder as kept_in")
+        with atomic_path(note) as tmp: tmp.write_text(ascii(str(source)), encoding="utf-8")
     gone = [name for name in index.documents if name not in texts]
-    if gone: index.delete(gone)
+    if gone:
+        index.delete(gone)
+        index.compact()
+    if not texts: raise ValueError(f"{folder} holds no text in files that end in .txt or .md")
     new = {name: text for name, text in texts.items() if name not in index
            or index.passages(name) != chunk(text, index.size, index.overlap)}
     for start in progress(range(0, len(new), 100), "indexing", unit="batch"):
@@ -1089,7 +1169,7 @@ def search_panel(
             return
         below = how.value != "lexical" and confidence(found) < threshold.value
         lines = [f"{NOT_FOUND}: nothing reaches {threshold.value:.2f}"] if below else []
-        if not found: lines.append("no passage shares a word with it")
+        if not found: lines = ["no passage shares a word with it" if index.documents else "the index is empty"]
         parts = [f"<p><strong>{html.escape(line)}</strong></p>" for line in lines]
         for hit in found:
             near = "" if math.isnan(hit.dense) else f", cosine {hit.dense:.2f}"

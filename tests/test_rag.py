@@ -112,7 +112,7 @@ def test_compacting_removes_deleted_texts_from_the_disk(tmp_path):
     reader = DocumentIndex(tmp_path, model=hashed)
     index.compact()
     assert b"Unions" not in on_disk() and b"Black Forest" not in on_disk()
-    assert sorted(p.name for p in tmp_path.iterdir() if not p.name.startswith(".")) == ["00000004.add"]
+    assert [p.name[:8] + p.suffix for p in tmp_path.iterdir() if not p.name.startswith(".")] == ["00000004.add"]
     for opened in (index, reader.refresh(), DocumentIndex(tmp_path, model=hashed)):
         assert sorted(opened.documents) == ["braces", "danube"] and opened.search("Vienna")[0].document == "danube"
     index.delete(["braces", "danube"])
@@ -205,7 +205,7 @@ def test_an_index_of_another_model_or_version_is_refused(tmp_path, tiny):
     DocumentIndex(tmp_path/"b", model=tiny).add({"x": "Some text."})
     assert DocumentIndex(tmp_path/"b", model=tiny).search("text", how="dense")[0].document == "x"
     with pytest.raises(CourseError, match="weights differ"): DocumentIndex(tmp_path/"b", model="minilm")
-    manifest = tmp_path/"a"/"00000001.add"/"manifest.json"
+    manifest, = tmp_path.glob("a/00000001-*.add/manifest.json")
     about = json.loads(manifest.read_text())
     manifest.write_text(json.dumps(about | {"format": 99}))
     with pytest.raises(CourseError, match="format 99 and this version of the course reads format 1"): DocumentIndex(tmp_path/"a", model=hashed)
@@ -228,14 +228,100 @@ def test_other_weights_under_the_same_name_are_refused(tmp_path, tiny):
 
 def test_a_damaged_segment_is_named(tmp_path):
     small(tmp_path)
-    segment = tmp_path/"00000001.add"
+    segment, = tmp_path.glob("00000001-*.add")
     whole = (segment/"passages.jsonl").read_bytes()
     for damaged in (whole[:-40], whole + whole, b"{"):
         (segment/"passages.jsonl").write_bytes(damaged)
-        with pytest.raises(CourseError, match="00000001.add is damaged"): DocumentIndex(tmp_path, model=hashed)
+        with pytest.raises(CourseError, match="00000001-.*add is damaged"): DocumentIndex(tmp_path, model=hashed)
     (segment/"passages.jsonl").write_bytes(whole)
+    vectors = np.load(segment/"vectors.npy")
     (segment/"vectors.npy").write_bytes(b"")
     with pytest.raises(CourseError, match="is damaged"): DocumentIndex(tmp_path, model=hashed)
+    for wrong in (vectors[:, :9], vectors[:, 0], np.where(vectors == vectors.max(), np.nan, vectors)):
+        np.save(segment/"vectors.npy", wrong)
+        with pytest.raises(CourseError, match="finite numbers belong"): DocumentIndex(tmp_path, model=hashed)
+    (segment/"vectors.npy").unlink()
+    with pytest.raises(CourseError, match="is damaged"): DocumentIndex(tmp_path, model=hashed)
+    np.save(segment/"vectors.npy", vectors)
+    for damaged in (b"", b"[]", b'{"format": 1}', b"\xff"):
+        (tmp_path/"00000002.delete").write_bytes(damaged)
+        with pytest.raises(CourseError, match="00000002.delete is damaged"): DocumentIndex(tmp_path, model=hashed)
+    (tmp_path/"00000002.delete").write_bytes(b'{"format": 1, "documents": ["plant"]}')   # as it was called before
+    assert DocumentIndex(tmp_path, model=hashed).documents == ["danube", "braces"]
+
+
+def test_an_open_index_sees_that_another_was_made_in_its_place(tmp_path):
+    import shutil
+    writer = DocumentIndex(tmp_path/"index", model=hashed)
+    writer.add({"old": "The secret is banana."})
+    reader = DocumentIndex(tmp_path/"index", model=hashed)
+    writer.delete("old"); writer.compact(); writer.add({"new": "The Danube rises."})   # a first segment again
+    assert reader.refresh().documents == ["new"] and "banana" not in str(reader.search("secret"))
+    reader.add({"third": "Third text."}); reader.compact()
+    assert DocumentIndex(tmp_path/"index", model=hashed).documents == ["new", "third"]
+    shutil.rmtree(tmp_path/"index")
+    DocumentIndex(tmp_path/"index", model=hashed).add({"fresh": "Fresh text."})
+    assert reader.refresh().documents == ["fresh"]
+
+
+def test_opening_and_searching_while_another_process_compacts(tmp_path):
+    writer = DocumentIndex(tmp_path/"index", model=hashed)
+    for n in range(60): writer.add({f"d{n}": f"Document number {n}."})
+    if not (child := os.fork()):
+        try: writer.compact()
+        finally: os._exit(0)
+    opened = 0
+    while os.waitpid(child, os.WNOHANG)[0] == 0:
+        assert len(DocumentIndex(tmp_path/"index", model=hashed).search("document number", 3)) == 3
+        opened += 1
+    assert len(DocumentIndex(tmp_path/"index", model=hashed).documents) == 60
+
+
+def test_threads_may_share_an_index(tmp_path):
+    index, errors, done = small(tmp_path), [], threading.Event()
+    def search():
+        while not done.is_set():
+            try:
+                for hit in index.search("number 7 of the plant", 3): assert hit.document in hit.passage or hit.document in ("danube", "plant", "braces")
+            except Exception as err: errors.append(err)
+    threads = [threading.Thread(target=search) for _ in range(2)]
+    for t in threads: t.start()
+    for n in range(30): index.add({f"x{n}": f"number x{n} of them"})
+    for n in range(10): index.delete(f"x{n}")
+    index.compact(); done.set()
+    for t in threads: t.join()
+    assert errors == []
+
+
+def test_functions_of_one_name_are_told_apart(tmp_path):
+    import functools
+    class Encoder:
+        def __init__(self, sign): self.sign = sign
+        def encode(self, texts): return self.sign*hashed(texts) + (self.sign < 0)
+        __call__ = encode
+    DocumentIndex(tmp_path/"a", model=Encoder(1).encode).add({"a": "Apples are red."})
+    assert DocumentIndex(tmp_path/"a", model=Encoder(1).encode).search("apples")
+    with pytest.raises(CourseError, match="cannot be compared"): DocumentIndex(tmp_path/"a", model=Encoder(-1).encode)
+    for i, model in enumerate((functools.partial(hashed), Encoder(1))):
+        DocumentIndex(tmp_path/str(i), model=model).add({"a": "Apples are red."})
+        assert DocumentIndex(tmp_path/str(i), model=model).search("apples")[0].document == "a"
+
+
+def test_scores_of_an_empty_index(tmp_path):
+    index = DocumentIndex(tmp_path, model=hashed)
+    assert {kind: matrix.shape for kind, matrix in index.document_scores(["x", "y"]).items()} == {"lexical": (2, 0), "dense": (2, 0), "first": (2, 0)}
+    index.add({"a": "Some text."})
+    assert index.document_scores([])["dense"].shape == (0, 1)
+    with pytest.raises(ValueError, match="identifier, or several"): index.delete(None)
+    with pytest.raises(ValueError, match="half a character"): index.add({"b": "bad \ud800 text."})
+
+
+def test_many_abbreviations_take_no_longer(tmp_path):
+    text = "see No. 5 "*20_000
+    start = time.perf_counter()
+    assert len(sentences(text)) == 1 and len(sentences("A. "*20_000)) == 1
+    assert time.perf_counter() - start < 5
+    assert sentences("Mr.     Brown came. He left.") == ["Mr.     Brown came.", "He left."]
 
 
 @pytest.mark.parametrize("query", ["", "  \n", None, 7, ["a"]])
@@ -570,6 +656,8 @@ def test_stored_records_survive_an_interruption(tmp_path):
     with pytest.raises(KeyboardInterrupt): rag._keep_records(file, interrupted(), ["a", "b", "c"])
     with file.open("a") as opened: opened.write('{"id": "c", "v"')   # cut off by a crash
     assert [r["id"] for r in rag._read_records(file)] == ["a", "b"]
+    file.write_bytes(file.read_bytes() + '{"id": "d", "v": "£'.encode()[:-1])   # within a character
+    assert [r["id"] for r in rag._read_records(file)] == ["a", "b"]
     rag._keep_records(file, [[{"id": "c", "v": 2}, {"id": "a", "v": 3}, {"id": "gone", "v": 0}]], ["a", "b", "c"])
     assert [(r["id"], r["v"]) for r in rag._read_records(file)] == [("a", 3), ("b", 1), ("c", 2)]
 
@@ -660,3 +748,46 @@ def test_panel(tmp_path):
 def test_highlighting():
     assert rag.highlighted("Unions & unions, reunions", "the unions?") == "<mark>Unions</mark> &amp; <mark>unions</mark>, reunions"
     assert rag.highlighted("a < b", "the") == "a &lt; b"
+
+
+def test_a_folder_that_lost_all_its_files_keeps_no_text(tmp_path):
+    notes = tmp_path/"notes"
+    notes.mkdir()
+    (notes/"a.txt").write_text("The secret is banana.", encoding="utf-8")
+    index = rag.folder_index(notes, kept_in=tmp_path/"index", model=hashed)
+    (notes/"a.txt").unlink()
+    with pytest.raises(ValueError, match="holds no text"): rag.folder_index(notes, kept_in=tmp_path/"index", model=hashed)
+    assert index.refresh().documents == [] and not [p for p in (tmp_path/"index").rglob("*") if p.is_file() and b"banana" in p.read_bytes()]
+
+
+def test_an_index_of_something_else_is_left_alone(tmp_path):
+    notes = tmp_path/"notes"
+    notes.mkdir()
+    (notes/"a.txt").write_text("Some text.", encoding="utf-8")
+    DocumentIndex(tmp_path/"mine", model=hashed).add({"mine": "My own document."})
+    with pytest.raises(ValueError, match="index of something else"): rag.folder_index(notes, kept_in=tmp_path/"mine", model=hashed)
+    assert DocumentIndex(tmp_path/"mine", model=hashed).documents == ["mine"]
+
+
+def test_files_that_are_not_for_reading(tmp_path):
+    (tmp_path/"a.TXT").write_text("Some text.", encoding="utf-8")
+    for hidden in (".ipynb_checkpoints", ".git"):
+        (tmp_path/hidden).mkdir()
+        (tmp_path/hidden/"a.txt").write_text("A copy.", encoding="utf-8")
+    (tmp_path/"without").write_bytes(b"\xff\x00")
+    for endings in (".txt", (".TXT",)): assert rag.read_folder(tmp_path, endings) == {"a.TXT": "Some text."}
+
+
+def test_settings_of_answers_and_thresholds_that_cannot_be(tmp_path):
+    index = small(tmp_path)
+    for settings, says in (({"read": 0}, "read=0"), ({"read": 1.5}, "read=1.5"), ({"threshold": float("nan")}, "threshold=nan"), ({"threshold": None}, "threshold=None")):
+        with pytest.raises(ValueError, match=says): rag.answer("Which plant?", index, **settings)
+    with pytest.raises(ValueError, match="2 questions and 1 lists"): rag.narrowed(["a", "b"], [[]])
+    for scores, answerable in (([.1, .2], [False, False]), ([.1, .2], [True, True]), ([], [])):
+        with pytest.raises(ValueError, match="answerable has to hold"): rag.decline_curve(scores, answerable)
+    with pytest.raises(ValueError, match="share=90"): rag.threshold_keeping([.1, .2], [True, False], 90)
+    assert rag.reciprocal_rank_fusion([["a", "b", "a"]]) == {"a": 1/61, "b": 1/62}
+    assert rag.reciprocal_rank_fusion([["a"], ["b"]], np.array([.5, .5]))["a"] == .5/61
+    for wrong in ({"weights": [1]}, {"weights": []}, {"constant": -1}):
+        with pytest.raises(ValueError, match="one weight a ranking"): rag.reciprocal_rank_fusion([["a"], ["b"]], **wrong)
+    assert rag.skeleton("???") == ""
