@@ -10,9 +10,13 @@ from test_project import notebooks
 def test_notebook_runs(name):
     import nbformat
     from nbclient import NotebookClient
-    notebook = nbformat.read(ROOT/name, as_version=4)
-    client = NotebookClient(notebook, timeout=900, kernel_name="python3", resources={"metadata": {"path": str((ROOT/name).parent)}})
-    client.execute(env=blocked_env())
+    from nbclient.exceptions import CellTimeoutError
+    for once_more in (True, False):
+        notebook = nbformat.read(ROOT/name, as_version=4)
+        client = NotebookClient(notebook, timeout=480, kernel_name="python3", resources={"metadata": {"path": str((ROOT/name).parent)}})
+        try: return client.execute(env=blocked_env())
+        except CellTimeoutError:   # now and then a reply gets lost on the way and the kernel sits idle (jupyter/nbclient issue 312)
+            if not once_more: raise
 
 
 def test_the_block_blocks():
