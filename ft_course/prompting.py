@@ -632,9 +632,10 @@ class _Asking:
             if "logprob" in str(problem): self._count["logprobs"] = False   # it says so: do not ask again
             return answer
         refused = isinstance(problem, (openai.AuthenticationError, openai.PermissionDeniedError))
-        said = f"it refused the key in {self.key_env}" if refused else " ".join(str(problem).split())[:300]
+        said = f"it refused the key in {self.key_env}" if refused else " ".join(str(problem).split())
         said = f"{self.url} gave no answer for the model {self.model!r}: {said}"
-        raise CourseError(said if self.key_env is None else said.replace(key, "***"))
+        if self.key_env is not None: said = said.replace(key, "***")   # before it is cut: half a key is one too
+        raise CourseError(said[:500])
 
 def _read_reply(reply) -> dict:
     "What is kept of a server's reply. Raises `ValueError` when it is none."

@@ -1105,8 +1105,9 @@ def folder_index(
     are gone are deleted, from the disk as well. Raises `ValueError` when `kept_in` holds another index."""
     source = Path(folder).expanduser().resolve()
     texts = _texts_in(source, (".txt", ".md"))
-    of = [str(source), *([str(_made_by(settings["model"]))] if "model" in settings else [])]
-    name = hashlib.sha256("\n".join(of).encode(errors="surrogateescape")).hexdigest()[:12]
+    model = _made_by(settings["model"]) if "model" in settings else {"name": "", "weights": ""}
+    name = "\n".join(part for part in (str(source), model["name"], model["weights"]) if part)
+    name = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:12]
     index = DocumentIndex(kept_in or _place(f"folder-{name}"), **settings)
     note = index.folder/"source.txt"
     if not note.is_file() or note.read_text(encoding="utf-8") != ascii(str(source)):

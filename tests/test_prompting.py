@@ -373,6 +373,7 @@ class Server(BaseHTTPRequestHandler):
         if mode == "fails": return self.answer(400, {"error": {"message": f"bad request with {self.headers.get('Authorization')}"}})
         if mode == "no logprobs" and body.get("logprobs"): return self.answer(400, {"error": {"message": "logprobs are not supported"}})
         if mode == "once" and body.get("logprobs"): return self.answer(400, {"error": {"message": "busy\nplease wait"}})
+        if mode == "long": return self.answer(400, {"error": {"message": "x"*self.server.before + self.headers.get("Authorization")}})
         if mode == "odd": return self.answer(200, {"choices": []})
         word = "positive" if "good" in body["messages"][-1]["content"] else "negative"
         text = "I cannot say." if mode == "silent" else f"{word.capitalize()}." if mode != "wordy" else f"I think it is {word}!"
@@ -472,6 +473,14 @@ def test_one_bad_request_does_not_turn_probabilities_off(server, tmp_path):
     np.testing.assert_allclose(endpoint.label_probabilities([chat_messages("", [], "good")], ["negative", "positive"]), [[0, 1]])
     server.mode = "logprobs"
     np.testing.assert_allclose(endpoint.label_probabilities([chat_messages("", [], "good again")], ["negative", "positive"]), [[.25/.85, .6/.85]])
+
+
+def test_no_part_of_a_key_is_left_where_a_long_error_is_cut(server, tmp_path):
+    pytest.importorskip("openai")
+    server.mode = "long"
+    for server.before in range(180, 480, 8):
+        with pytest.raises(CourseError) as err: at(server, tmp_path).ask(chat_messages("", [], "good"))
+        assert KEY[:8] not in str(err.value)
 
 
 def test_the_same_question_is_asked_once(server, tmp_path):

@@ -277,6 +277,19 @@ def test_opening_and_searching_while_another_process_compacts(tmp_path):
     assert len(DocumentIndex(tmp_path/"index", model=hashed).documents) == 60
 
 
+def test_a_reader_waits_while_entries_vanish(tmp_path, monkeypatch):
+    small(tmp_path)
+    listed, left = os.listdir, [8]
+    def vanishing(folder):   # an entry that is listed and gone when it is read, as while another process compacts
+        left[0] -= 1
+        return listed(folder) + (["00000009-0123abcd.add"] if left[0] >= 0 else [])
+    monkeypatch.setattr(rag.os, "listdir", vanishing)
+    assert DocumentIndex(tmp_path, model=hashed).documents == ["danube", "plant", "braces"] and left[0] < 0
+    left[0] = 10**6
+    monkeypatch.setattr(rag, "WAIT", .2)
+    with pytest.raises(CourseError, match="keeps rewriting"): DocumentIndex(tmp_path, model=hashed)
+
+
 def test_threads_may_share_an_index(tmp_path):
     index, errors, done = small(tmp_path), [], threading.Event()
     def search():
