@@ -14,7 +14,7 @@ import time
 import numpy as np
 import torch
 
-from ft_course.assets import asset_folder
+from ft_course.core.assets import asset_folder
 from ft_course.data import load_task
 from ft_course.embeddings import embed
 

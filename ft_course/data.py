@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .assets import asset_folder
-from .core import CourseError, nearest
+from .core.assets import asset_folder
+from .core import CourseError, did_you_mean
 
 # %% ../nbs/1_foundations/03_dataset.ipynb #4c10b274
 def decode(
@@ -264,7 +264,7 @@ class Task:
         for name in rows:
             if name not in self.data:
                 raise ValueError(f"take({name}={rows[name]}): the task {self.name!r} has no split {name!r}"
-                                 f"{nearest(name, self.data)}; it has {', '.join(self.data)}")
+                                 f"{did_you_mean(name, self.data)}; it has {', '.join(self.data)}")
         return replace(self, data=DatasetDict({name: split.take(min(rows.get(name, len(split)), len(split)))
                                                for name, split in self.data.items()}))
 
@@ -509,7 +509,7 @@ def read_rows(
     columns = [str(c) for c in table.columns]
     for column in (text, label) if columns else ():
         if column not in columns:
-            raise ValueError(f"{where} has no column {column!r}{nearest(column, columns)}; "
+            raise ValueError(f"{where} has no column {column!r}{did_you_mean(column, columns)}; "
                              f"its columns are {', '.join(c[:30] for c in columns)}")
         if columns.count(column) > 1:
             raise ValueError(f"{where} has {columns.count(column)} columns {column!r}; rename all but one")
@@ -590,7 +590,7 @@ def load_task(
     if isinstance(source, str):
         if source in TASKS: return TASKS[source]()
         if not Path(source).suffix and "/" not in source and not Path(source).exists():
-            raise ValueError(f"there is no task {source!r}{nearest(source, TASKS)}; the tasks are "
+            raise ValueError(f"there is no task {source!r}{did_you_mean(source, TASKS)}; the tasks are "
                              f"{', '.join(TASKS)}, and the path of a file or the id of a Hub data set "
                              "(owner/name) makes one of your own")
     where = str(source) if isinstance(source, (str, Path)) else f"the {type(source).__name__}"

@@ -15,7 +15,7 @@ import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from .core import home, progress
+from .core import cache_dir, progress
 from .models import _kind, best_device, context_length, load_encoder, load_once, model_identity
 from .training import _check_labels, _check_pairs, _check_texts, collate
 
@@ -132,7 +132,7 @@ def embed(
     if pooling not in POOLING: raise ValueError(f"pooling={pooling!r}; there are 'mean' and 'cls'")
     if max_length < 1: raise ValueError(f"max_length={max_length!r} has to be 1 or more")
     identity, place = model_identity(model), {text: i for i, text in enumerate(dict.fromkeys(texts))}
-    file = VectorFile(home()/"embeddings" if cache is True else cache) if cache and identity else None
+    file = VectorFile(cache_dir()/"embeddings" if cache is True else cache) if cache and identity else None
     distinct, known = list(place), {}
     if file:
         about = f"1\0{identity}\0{pooling}\0{max_length}\0"

@@ -18,7 +18,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from .core import Meter, atomic_path, nearest, progress
+from .core import Meter, atomic_path, did_you_mean, progress
 
 # %% ../nbs/1_foundations/04_evaluation.ipynb #8438d103
 def _pair(references, predictions) -> tuple[np.ndarray, np.ndarray]:
@@ -164,7 +164,7 @@ def _scorer(metric):
     "The metric's function. Raises `ValueError` for an unknown name."
     if callable(metric): return metric
     if metric not in METRICS:
-        raise ValueError(f"there is no metric {metric!r}{nearest(metric, METRICS)}; give one of "
+        raise ValueError(f"there is no metric {metric!r}{did_you_mean(metric, METRICS)}; give one of "
                          f"{', '.join(METRICS)}, or a function of references and predictions")
     return METRICS[metric]
 
@@ -433,7 +433,7 @@ class Comparison:
     def _column(self, row: str, key: str) -> np.ndarray:
         "One entry of the row's records, shape (n_runs, n_items). Raises `ValueError` when it is not there."
         if row not in self.records:
-            raise ValueError(f"there is no row {row!r}{nearest(row, self.records)}; "
+            raise ValueError(f"there is no row {row!r}{did_you_mean(row, self.records)}; "
                              f"the rows are {', '.join(self.records)}")
         if any(key not in record for record in self.records[row]):
             raise ValueError(f"the records of {row!r} hold no {key}: either its estimator gives none, or they "

@@ -78,7 +78,7 @@ class KnownBefore(Callback):
 # %% ../nbs/1_foundations/06_hyperparameters.ipynb #f5b67167
 from pathlib import Path
 
-from .core import CourseError, nearest, progress
+from .core import CourseError, did_you_mean, progress
 from .data import Task
 from .evaluation import METRICS
 from .training import FineTunedClassifier, Full, HParams, Method
@@ -113,7 +113,7 @@ def search(
     unknown = [name for name in space if name not in HParams.__dataclass_fields__]
     if unknown:
         raise ValueError(f"space has {unknown[0]!r}, which is no hyperparameter"
-                         f"{nearest(unknown[0], HParams.__dataclass_fields__)}; "
+                         f"{did_you_mean(unknown[0], HParams.__dataclass_fields__)}; "
                          f"it can have {', '.join(HParams.__dataclass_fields__)}")
     metric, validation = METRICS[task.metric], task.split("validation")
 

@@ -11,8 +11,8 @@ import contextlib, functools, hashlib, os, threading
 from importlib import resources
 from pathlib import Path
 
-from .assets import ASSETS, WheelGone, asset_folder
-from .core import CourseError, atomic_path, nearest, seeded
+from .core.assets import ASSETS, WheelGone, asset_folder
+from .core import CourseError, atomic_path, did_you_mean, seeded
 
 # %% ../nbs/1_foundations/02_base_model.ipynb #5eec0815
 _THIN = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64,
@@ -87,7 +87,7 @@ def tiny(
     and a matching tokenizer. Raises `ValueError` for another family."""
     if architecture not in _TINY:
         raise ValueError(f"there is no tiny model of a family {architecture!r}"
-                         f"{nearest(architecture, FAMILIES)}; give one of {', '.join(FAMILIES)}")
+                         f"{did_you_mean(architecture, FAMILIES)}; give one of {', '.join(FAMILIES)}")
     import tempfile
     from transformers import AutoConfig, AutoModel
     folder = Path(tempfile.mkdtemp(dir=_scratch().name))/architecture if folder is None else Path(folder)
@@ -135,7 +135,7 @@ def resolve_model(
             return found
     if Path(name).is_dir(): return {"pretrained_model_name_or_path": name, "local_files_only": True}
     if "/" in name and not name.startswith((".", "/", "~")) and name.count("/") == 1: return _on_hub(name)
-    raise ValueError(f"there is no model {name!r}{nearest(name, MODELS)}; give one of {', '.join(MODELS)}, "
+    raise ValueError(f"there is no model {name!r}{did_you_mean(name, MODELS)}; give one of {', '.join(MODELS)}, "
                      "the path of a model folder, or a Hub id such as distilbert/distilbert-base-uncased")
 
 # %% ../nbs/1_foundations/02_base_model.ipynb #8dffe782

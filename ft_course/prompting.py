@@ -21,7 +21,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from .core import CourseError, atomic_path, home, nearest, progress, seeded
+from .core import CourseError, atomic_path, cache_dir, did_you_mean, progress, seeded
 from .models import (_kind, context_length, load_causal, load_once, quiet_transformers,
                               resolve_model)
 from .training import _check_labels, _check_pairs, _check_texts, generate_texts
@@ -351,7 +351,7 @@ class PromptClassifier(ClassifierMixin, _Examples, _Asked, BaseEstimator):
 
     def _check_settings(self):
         if self.selection not in SELECTIONS:
-            raise ValueError(f"selection={self.selection!r}{nearest(self.selection, SELECTIONS)}: it has to be "
+            raise ValueError(f"selection={self.selection!r}{did_you_mean(self.selection, SELECTIONS)}: it has to be "
                              f"one of {', '.join(SELECTIONS)}")
         for name, least in (("n_examples", 0), ("max_length", 1)):
             value = getattr(self, name)
@@ -588,7 +588,7 @@ class _Asking:
     def _file(self, messages, settings) -> Path:
         asked = json.dumps([self.url, self.model, messages, settings], sort_keys=True)
         name = hashlib.sha256(asked.encode()).hexdigest()[:32]
-        return Path(self.folder or home()/"answers").expanduser()/f"{name}.json"
+        return Path(self.folder or cache_dir()/"answers").expanduser()/f"{name}.json"
 
     def _add(self, **counts):
         with _counting:
@@ -751,7 +751,7 @@ def prompt_choices(
 ) -> dict:      # name ("form, 20 examples, calibrated") -> unfitted estimator
     "The prompts that compete for the task on validation items."
     if task not in PROMPTED:
-        raise ValueError(f"there is no prompt for a task {task!r}{nearest(task, PROMPTED)}; there is one for "
+        raise ValueError(f"there is no prompt for a task {task!r}{did_you_mean(task, PROMPTED)}; there is one for "
                          f"{', '.join(PROMPTED)}")
     ways = ({"system" if name == "plain" else f"system {name}": (text, "{text}")
              for name, text in SYSTEM[task].items()} | {name: ("", w) for name, w in WORDINGS[task].items()})

@@ -25,7 +25,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from .core import CourseError, atomic_path, disk_error, home, nearest, progress
+from .core import CourseError, atomic_path, disk_error, cache_dir, did_you_mean, progress
 from .data import duplicate_groups, load_task, near_duplicate_groups, text_key
 from .embeddings import embed, top_k
 from .evaluation import _answer_words, exact_match, provenance, token_f1
@@ -279,7 +279,7 @@ class _Segments:
         "The passages of a document. Raises `ValueError` when it is not there."
         if document not in self._parts:
             raise ValueError(f"there is no document {document!r} in "
-                             f"{self.folder}{nearest(document, self._parts)}")
+                             f"{self.folder}{did_you_mean(document, self._parts)}")
         return list(self._parts[document][0])
 
     def __contains__(self, document) -> bool: return document in self._parts
@@ -471,7 +471,7 @@ class DocumentIndex(_Writer):
         "`search` for several queries, which are embedded together."
         queries = [_check_query(q) for q in queries]
         if how not in HOW:
-            raise ValueError(f"how={how!r}{nearest(how, HOW)}: it has to be one of {', '.join(HOW)}")
+            raise ValueError(f"how={how!r}{did_you_mean(how, HOW)}: it has to be one of {', '.join(HOW)}")
         if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
             raise ValueError(f"k={k!r}: ask for at least one hit")
         with self._one:
@@ -521,7 +521,7 @@ WHOLE = {"weight": .6, "constant": 5, "lead": 1.}    # the same where whole arti
 
 def _place(name: str) -> Path:
     "A folder in the course's cache; where that may not be written to, one that goes away with the process."
-    place = home()/"indexes"/name
+    place = cache_dir()/"indexes"/name
     try: place.mkdir(parents=True, exist_ok=True)
     except OSError: return Path(_scratch().name)/name
     return place
@@ -867,7 +867,7 @@ def answer_scores(
             for name, score in scores.items()}
 
 # %% ../nbs/2_alternatives/10_rag.ipynb #57d539f7
-RAG_STORE = resources.files("ft_course")/"results"/"rag"
+RAG_STORE = resources.files("ft_course")/"results"/"stored"/"rag"
 CONDITIONS = ("closed book", "retrieved", "narrowed", "right article", "right sentences", "best sentence")
 
 def contexts(
@@ -878,7 +878,7 @@ def contexts(
 ) -> list[list[Hit]]:        # of each question, what is read
     "The passages that each question is asked with."
     if condition not in CONDITIONS:
-        raise ValueError(f"there is no condition {condition!r}{nearest(condition, CONDITIONS)}; there are "
+        raise ValueError(f"there is no condition {condition!r}{did_you_mean(condition, CONDITIONS)}; there are "
                          f"{', '.join(CONDITIONS)}")
     if condition == "closed book": return [[] for _ in range(len(questions))]
     if condition in ("retrieved", "narrowed", "best sentence"):

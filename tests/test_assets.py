@@ -19,7 +19,7 @@ CHILD = textwrap.dedent("""
     import json, os, signal, sys
     from pathlib import Path
     from ft_course import assets
-    from ft_course.assets import Asset, asset_folder
+    from ft_course.core.assets import Asset, asset_folder
 
     def convert(source, target):   # several files, one of them larger, and a note of having run
         target.mkdir()

@@ -5,7 +5,7 @@ import re
 
 from lab_in_browser import IDLE, needs_chromium, page_of
 
-from ft_course.exercises import _solutions, exercise_names, find_exercise, quiz_names, quiz_question
+from ft_course.classroom.exercises import _solutions, exercise_names, find_exercise, quiz_names, quiz_question
 
 pytestmark = needs_chromium
 CHAPTER = "1_foundations/06_hyperparameters.ipynb"

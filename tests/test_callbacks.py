@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 import pytest
 
-from ft_course.callbacks import Checkpoint, KeepLastGood, LivePlot, RunRecord, StopOnSignal
+from ft_course.estimators.callbacks import Checkpoint, KeepLastGood, LivePlot, RunRecord, StopOnSignal
 from ft_course.core import CourseError
 from ft_course.training import Callback, EarlyStopping, FineTunedClassifier, Full, HParams, LastLayers
 
@@ -58,7 +58,7 @@ def test_resume_keeps_early_stopping_and_its_best_weights(tiny, messages, tmp_pa
 SCRIPT = """
     import os, signal, sys
     import torch
-    from ft_course.callbacks import Checkpoint, StopOnSignal
+    from ft_course.estimators.callbacks import Checkpoint, StopOnSignal
     from ft_course.data import EXAMPLE_CSV, load_task
     from ft_course.training import Callback, FineTunedClassifier, Full, HParams
     {setup}

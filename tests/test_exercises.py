@@ -6,9 +6,9 @@ import re
 import pytest
 
 from ft_course import exercises
-from ft_course.exercises import (BEGIN, END, accepts, attempt, check, evaluate_exercise, exercise, exercise_names, find_exercise, gather_solutions,
+from ft_course.classroom.exercises import (BEGIN, END, accepts, attempt, check, evaluate_exercise, exercise, exercise_names, find_exercise, gather_solutions,
                                  hint, quiz_names, quiz_question, rejects, solution, without_solution)
-from ft_course.learner import recall
+from ft_course.classroom.progress import recall
 from conftest import ROOT
 
 CHAPTERS = ("01", "02", "03", "04", "05", "06", "07")
@@ -89,7 +89,7 @@ def test_answers_are_not_in_the_notebooks(root):
 
 
 def test_the_gathered_solutions_are_those_of_the_chapters(root):
-    from ft_course.notebooks import solutions
+    from ft_course.classroom.notebooks import solutions
     assert (root/"ft_course"/"checks"/"solutions.json").read_text(encoding="utf-8") == solutions(root)
 
 

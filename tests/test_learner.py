@@ -7,7 +7,7 @@ import pytest
 
 from ft_course import learner
 from ft_course.core import CourseError
-from ft_course.learner import chapter_page, contents, keep, learner_folder, progress_page, recall
+from ft_course.classroom.progress import chapter_page, contents, keep, learner_folder, progress_page, recall
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_entries_edited_into_something_else_count_as_absent(mine):
 
 
 def test_two_notebooks_at_once_lose_nothing(mine):
-    code = "import sys; from ft_course.learner import keep\nfor i in range(25): keep('guesses', f'{sys.argv[1]}.{i}', guess=i)"
+    code = "import sys; from ft_course.classroom.progress import keep\nfor i in range(25): keep('guesses', f'{sys.argv[1]}.{i}', guess=i)"
     both = [subprocess.Popen([sys.executable, "-c", code, chapter], cwd=mine/"1_foundations") for chapter in ("06", "07")]
     assert [p.wait(120) for p in both] == [0, 0]
     assert len(recall("guesses")) == 50

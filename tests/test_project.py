@@ -56,7 +56,7 @@ def test_package_is_what_the_notebooks_say(root, tmp_path):
 
 
 def test_readme_is_the_index(root):
-    from ft_course.notebooks import readme
+    from ft_course.classroom.notebooks import readme
     assert (root/"README.md").read_text(encoding="utf-8") == readme(root)
 
 

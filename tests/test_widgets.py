@@ -9,8 +9,8 @@ import pytest
 from ft_course import widgets
 from ft_course.core import CourseError
 from ft_course.data import EXAMPLE_CSV, load_task
-from ft_course.exercises import quiz_names, quiz_question
-from ft_course.learner import keep, recall
+from ft_course.classroom.exercises import quiz_names, quiz_question
+from ft_course.classroom.progress import keep, recall
 from ft_course.training import FineTunedClassifier, HeadOnly, HParams, LastLayers
 from ft_course.widgets import (Control, control_of, expected_cost, experiment, guess_choice, guess_curve, guess_number, guesses, inline_svg, label, quiz)
 

@@ -1,0 +1,1 @@
+"Exercises, quizzes, progress, notebooks: the classroom around the chapters."

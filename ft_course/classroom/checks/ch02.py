@@ -1,0 +1,196 @@
+"""What the exercises on the base model ask for, and wrong solutions that have to be found out"""
+
+
+import math
+
+import numpy as np
+
+from ft_course.classroom.exercises import Wrong, call, called, exercise, expect, expect_call, shown
+
+def _ask(function, *ways):
+    "What the function gives for the first of these ways to hand over the inputs that does not make it stumble."
+    first = None
+    for given in ways:
+        try: return call(function, *given)
+        except Wrong as err: first = first or err
+    raise first
+
+def _as_list_array_tensor(values) -> list[tuple]:
+    "A list in three forms, each as the arguments of a call."
+    import torch
+    return [(values,), (np.array(values),), (torch.tensor(values),)]
+
+@exercise("02.softmax", "warm-up", uses="import math\nimport numpy as np\nimport torch", hints=[
+    "First without the thousands: e to each score, then divide by the sum of all.",
+    "The same number may be taken off all scores: e to the difference is a fixed share of what it was, above and below the line alike.",
+    "Take off the largest score, then `np.exp`, then divide by the sum."])
+def check_softmax(my_softmax: callable):
+    "Probabilities in proportion to e to the scores, for scores of any size."
+    rng = np.random.default_rng(2)
+    with np.errstate(all="ignore"):
+        for scores, why in (([0., math.log(3)], "e to the scores is 1 and 3."), ([0.]*5, "Five equal scores share alike."),
+                            ([-1., 0., 1.], "Scores may be negative; probabilities never are, and they add up to 1."),
+                            (rng.normal(0, 3, 8).round(2).tolist(), ""), ([2.5], "One token alone has probability 1.")):
+            given = np.exp(scores) / np.sum(np.exp(scores))
+            expect(_ask(my_softmax, *_as_list_array_tensor(scores)), given, called(my_softmax, scores), why)
+        for scores, wanted in (([1000., 1000.], [.5, .5]), ([-1000., -1000. + math.log(3)], [.25, .75])):
+            try: expect(_ask(my_softmax, *_as_list_array_tensor(scores)), wanted, called(my_softmax, scores))
+            except Wrong as err:
+                raise Wrong(f"{err} e to a thousand is too large for a computer's numbers, e to minus a thousand is 0 for them. "
+                            "Which number could be taken off all scores beforehand?") from err
+
+def _of_text(function, logits, ids):
+    "What the function gives for tensors, or, where they make it stumble, for arrays, or for an array and a list."
+    import torch
+    return _ask(function, (torch.tensor(logits), torch.tensor(ids)), (logits, np.array(ids)), (logits, list(ids)))
+
+def _likelihoods(logits, ids) -> dict:
+    "The log-likelihood and what is mistaken for it."
+    ids = np.asarray(ids)
+    logs = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+    rows = np.arange(len(ids))
+    right = logs[rows[:-1], ids[1:]].sum()
+    return {"right": right, "own row": logs[rows, ids].sum(), "own row, but the first": logs[rows[1:], ids[1:]].sum(),
+            "own row, but the last": logs[rows[:-1], ids[:-1]].sum(), "backwards": logs[rows[1:], ids[:-1]].sum(),
+            "mean": right / (len(ids) - 1), "loss": -right / (len(ids) - 1), "sign": -right,
+            "scores": logits[rows[:-1], ids[1:]].sum(), "product": math.exp(right), "base 2": right / math.log(2)}
+
+_SLIPS = {
+    "own row": "Each token is judged there by its own row, which has already seen it. The row of a token holds the scores for the *next* one.",
+    "own row, but the first": "Each token is judged there by its own row, which has already seen it. The row of a token holds the scores for the *next* one.",
+    "own row, but the last": "Each token is judged there by its own row, which has already seen it. The row of a token holds the scores for the *next* one.",
+    "backwards": "The shift goes the wrong way: it is the row *before* a token that holds its scores.",
+    "mean": "That is the mean over the tokens; the log-likelihood is their sum.",
+    "loss": "That is the loss, a mean with the sign turned; the log-likelihood is the sum of the log-probabilities, and negative.",
+    "sign": "The sign is turned: logarithms of probabilities are negative.",
+    "scores": "Those are the scores themselves, added up; a row has to become log-probabilities first.",
+    "product": "That is the probability; asked for is its logarithm.",
+    "base 2": "That is the logarithm to base 2; asked for is the natural one."}
+
+@exercise("02.likelihood", "core", uses="import math\nimport numpy as np\nimport torch", hints=[
+    "Make log-probabilities of each row first. Then: which row says something about which token?",
+    "Row 0 judges the second token, row 1 the third. The last row judges a token that is not there; the first token is judged by none.",
+    "`logits[:-1].log_softmax(-1)` are the rows you need, `ids[1:]` the tokens they judge. Pick one number from each row, and add up."])
+def check_likelihood(log_likelihood: callable):
+    "The sum of the log-probabilities of all tokens but the first."
+    rng = np.random.default_rng(22)
+    for n, size, spread in ((3, 4, 0), (2, 3, 1), (6, 5, 2), (12, 40, 3)):
+        logits, ids = rng.normal(0, 1, (n, size)).round(2)*spread, rng.integers(size, size=n).tolist()
+        got, known = _of_text(log_likelihood, logits, ids), _likelihoods(logits, ids)
+        when = f"log_likelihood(logits of shape ({n}, {size}){', all 0' if not spread else ''}, {shown(ids)})"
+        try: value = float(got)
+        except (TypeError, ValueError) as err: raise Wrong(f"{when} has to give one number, and gave {shown(got)}.") from err
+        slip = next((what for what in _SLIPS if abs(value - known[what]) < 1e-4), None)
+        expect(value, known["right"], when, _SLIPS.get(slip, "") or f"{n} tokens have {n - 1} that follow another.", tolerance=1e-4)
+    large = np.array([[1000., 0., 0.], [0., 1000., 1000.]])
+    with np.errstate(all="ignore"): value = float(_of_text(log_likelihood, large, [2, 1]))
+    expect(value, -1000., "log_likelihood of a text whose scores are about 1000", "Make log-probabilities at once (`log_softmax`): "
+           "e to such scores is more than numbers can hold.", tolerance=1e-4)
+
+def _draw_mask(may_look):
+    "The squares for a row without padding and for one with two of padding on the left."
+    from matplotlib.colors import ListedColormap
+    from matplotlib.figure import Figure
+    figure = Figure(figsize=(5, 2.6), layout="constrained", dpi=110)
+    for ax, given in zip(figure.subplots(1, 2), ([1, 1, 1, 1, 1], [0, 0, 1, 1, 1])):
+        square = np.asarray(may_look(list(given))).astype(float)
+        ax.imshow(square, cmap=ListedColormap(["white", "#0072B2"]), vmin=0, vmax=1)
+        ax.set_title(f"may_look({given})", fontsize=9)
+        ax.set(xlabel="token that is looked at", ylabel="token that looks", xticks=range(5), yticks=range(5))
+        ax.set_xticks(np.arange(4) + .5, minor=True)
+        ax.set_yticks(np.arange(4) + .5, minor=True)
+        ax.grid(which="minor", color="0.8", lw=.5)
+        ax.tick_params(which="minor", length=0)
+    return figure
+
+@exercise("02.mask", "core", uses="import numpy as np\nimport torch", draw=_draw_mask, hints=[
+    "Two conditions, joined by *and*: one is about the order of the tokens, the other about padding.",
+    "For row i and column j: is j not later than i? Is attention_mask[j] a 1? It is the token that is looked *at* which must not be padding.",
+    "A list of lists, `[[... for j in range(n)] for i in range(n)]`: for the dots stand the two conditions, joined by `and`."])
+def check_mask(may_look: callable):
+    "True where the token of the column is not later and no padding."
+    for given, why in (([1, 1, 1], "Without padding it is the causal triangle: a token looks at itself and at what came before, so the lower left is True."),
+                       ([0, 1, 1], "The first token is padding: its column is False, the others are as they were."),
+                       ([1, 1, 0, 0], "The padding is on the right: its columns are False. Rows of padding follow the same rule as others."),
+                       ([1], "One token looks at itself."),
+                       ([0, 0, 1, 1, 1, 1], "Two of padding on the left: two columns are False.")):
+        n = len(given)
+        wanted = np.tril(np.ones((n, n), bool)) & (np.array(given) == 1)
+        got = _ask(may_look, *_as_list_array_tensor(given))
+        square = np.asarray(got.detach() if hasattr(got, "detach") else got)
+        if square.shape != (n, n): raise Wrong(f"{called(may_look, given)} has to give a square of {n} rows with {n} columns.")
+        if square.dtype.kind == "f" and not np.isin(square, (0, 1)).all():
+            raise Wrong(f"{called(may_look, given)} has to give True and False, not numbers such as {square.min():g}.")
+        expect(square.astype(bool).tolist(), wanted.tolist(), called(may_look, given), why)
+
+def _layer(hidden: int, inner: int) -> int:
+    "Parameters of a BERT layer."
+    return 4*hidden*(hidden + 1) + inner*(hidden + 1) + hidden*(inner + 1) + 4*hidden
+
+@exercise("02.parameters", "core", hints=[
+    "Three parts: attention, the small network, the normalisations. Count each alone.",
+    "A matrix from a to b numbers has a × b parameters and a bias of b. A normalisation has two numbers for every number of a state.",
+    "A sum of four parts, `4*(...) + (...) + (...) + ...`: four matrices with their biases, one matrix there, one back, the normalisations."])
+def check_parameters(layer_parameters: callable):
+    "The number of parameters of a layer of BERT's kind."
+    large = 384, 1536   # widths at which the usual slips differ from each other
+    missing = {"The biases are missing.": 5*large[0] + large[1],
+               "The two normalisations are missing.": 4*large[0],
+               "There are two normalisations, each with a factor and a shift.": 2*large[0],
+               "The biases and the normalisations are missing.": 9*large[0] + large[1],
+               "There is a fourth matrix, which mixes what the heads bring.": large[0]*(large[0] + 1),
+               "The small network goes to `inner` numbers *and back*.": large[0]*(large[1] + 1)}
+    there = call(layer_parameters, *large)
+    why = next((said for said, n in missing.items() if np.ndim(there) == 0 and there == _layer(*large) - n), "")
+    for hidden, inner in ((2, 3), large, (768, 3072), (5, 7)):
+        expect_call(layer_parameters, hidden, inner, wanted=_layer(hidden, inner), why=why, tolerance=1e-12)
+
+def _attention(q, k, v, allowed, divide=True):
+    fit = q @ k.T / (math.sqrt(q.shape[1]) if divide else 1)
+    powers = np.where(allowed, np.exp(fit - fit.max()), 0)
+    return powers / powers.sum(axis=1, keepdims=True) @ v
+
+@exercise("02.attention", "stretch", uses="import math\nimport numpy as np", hints=[
+    "Four steps: how well does each query fit each key, what is not allowed, shares, and the values taken in these shares.",
+    "The fits are `q @ k.T`, divided by the root of d. What is not allowed becomes minus infinity *before* the softmax, and each *row* "
+    "gets a softmax of its own.",
+    "`fit = np.where(allowed, q @ k.T / np.sqrt(q.shape[1]), -np.inf)`; e to it (minus the row's largest), divided by the row's sum; `@ v`."])
+def check_attention(head: callable):
+    "Scaled dot-product attention of one head under a mask."
+    rng = np.random.default_rng(23)
+    with np.errstate(all="ignore"):
+        for n, d, m, kind in ((3, 4, 2, "full"), (4, 9, 5, "causal"), (6, 2, 3, "drawn"), (1, 4, 4, "full")):
+            q, k, v = rng.normal(0, 2, (n, d)), rng.normal(0, 2, (n, d)), rng.normal(0, 1, (n, m))
+            allowed = {"full": np.ones((n, n), bool), "causal": np.tril(np.ones((n, n), bool)),
+                       "drawn": (rng.random((n, n)) < .5) | np.eye(n, dtype=bool)}[kind]
+            got, wanted = call(head, q, k, v, allowed), _attention(q, k, v, allowed)
+            when = f"head(q, k, v, allowed) with {n} tokens, d = {d}, m = {m}" + {"full": ", everything allowed", "causal": ", a causal mask",
+                                                                           "drawn": ", some pairs not allowed"}[kind]
+            got = np.asarray(got.detach() if hasattr(got, "detach") else got)
+            if got.shape != (n, m): raise Wrong(f"{when} has shape {got.shape}; it has to be ({n}, {m}), a row for each token.")
+            if not np.isfinite(np.asarray(got, float)).all(): raise Wrong(f"{when} holds numbers that are none (nan); was something divided by 0?")
+            i = next((i for i in range(n) if not np.allclose(got[i], wanted[i], rtol=1e-4, atol=1e-4)), None)
+            if i is not None:
+                raise Wrong(f"Row {i} of {when} is {shown(got[i].round(3))}, and should be {shown(wanted[i].round(3))}. "
+                            + _why_not(got, q, k, v, allowed))
+        q = np.array([[60., 0.], [0., 60.]])
+        expect(np.asarray(call(head, q, q, np.eye(2), np.ones((2, 2), bool))), np.eye(2), "head of large queries and keys",
+               "e to large fits is more than numbers can hold: take each row's largest off first.", tolerance=1e-4)
+        for allowed, wanted in ((~np.eye(2, dtype=bool), [[0., 1.], [1., 0.]]), (np.array([[False, True], [True, True]]), [[0., 1.], [0., 1.]])):
+            expect(np.asarray(call(head, q, q, np.eye(2), allowed)), np.array(wanted), "head of large queries and keys, the largest fit not allowed,",
+                   "Beside a forbidden fit of a thousand, e to every allowed one is 0. What is not allowed has to go before the largest is "
+                   "looked for.", tolerance=1e-4)
+
+def _why_not(got, q, k, v, allowed) -> str:
+    "The usual slip that gives this, in a sentence."
+    (n, d), m, itself = q.shape, v.shape[1], np.eye(len(q), dtype=bool)
+    slips = [(_attention(q, k, v, allowed, divide=False), "The fits have to be divided by the root of d, or they grow with d."),
+             (_attention(q*math.sqrt(d/m), k, v, allowed), "Divide by the root of d, the length of queries and keys, not of the values."),
+             (_attention(q*math.sqrt(d/n), k, v, allowed), "Divide by the root of d, not of the number of tokens."),
+             (_attention(q, k, v, np.ones((n, n), bool)), "What is not allowed was not left out."),
+             (_attention(q, k, v, allowed.T | itself), "allowed[i, j] is about token i looking at token j, not the other way round.")]
+    for slip, said in slips:
+        if np.allclose(got, slip): return said
+    if allowed.all(): return "Each token's shares, the numbers of one *row*, add up to 1."
+    return ("A pair that is not allowed has a share of exactly 0, and the shares that are left add up to 1: its fit becomes minus "
+            "infinity before the softmax.")

@@ -1,0 +1,183 @@
+"""What the exercises on the data set ask for, and wrong solutions that have to be found out"""
+
+
+from collections import Counter
+
+import numpy as np
+
+from ft_course.classroom.exercises import Wrong, call, called, exercise, expect, expect_call
+
+@exercise("03.cut", "warm-up", uses="import numpy as np", hints=[
+    "How many tokens does one text lose? Nothing, if it fits.",
+    "A text of `n` tokens loses `n - max_length`, or 0 if that is negative. Count the texts that lose something; add up what is lost.",
+    "The first share is divided by the number of texts, the second by `sum(lengths)`."])
+def check_cut(cut_off: callable):
+    "The share of texts that lose something, and the share of tokens lost."
+    def shares(lengths, limit):
+        lost = np.maximum(np.array(lengths) - limit, 0)
+        return float(np.mean(lost > 0)), float(lost.sum() / np.sum(lengths))
+    for lengths, limit, why in (
+            ([10, 30, 40], 20, "The texts of 30 and 40 tokens are cut, and lose 10 and 20 of the 80 tokens."),
+            ([20, 20], 20, "A text that fits exactly loses nothing."),
+            ([5, 8, 12], 64, "Nothing is cut."),
+            ([100], 25, "The one text is cut, and three quarters of its tokens are lost."),
+            (np.random.default_rng(3).integers(3, 300, 50).tolist(), 128, "")):
+        got = call(cut_off, lengths, limit)
+        if np.ndim(got) != 1 or len(got) != 2:
+            raise Wrong(f"{called(cut_off, lengths, limit)} has to give two shares: of the texts, and of the tokens.")
+        texts, tokens = shares(lengths, limit)
+        when = called(cut_off, lengths, limit)
+        expect(got[0], texts, f"The first share of {when}", why)
+        expect(got[1], tokens, f"The second share of {when}", why)
+
+def _kappa_and_others(one: list, other: list) -> dict:
+    "Cohen's kappa and what is mistaken for it."
+    n, names = len(one), {*one, *other}
+    observed = sum(a == b for a, b in zip(one, other)) / n
+    a, b = Counter(one), Counter(other)
+    cohen = sum(a[x]*b[x] for x in names) / n**2
+    pooled = sum(((a[x] + b[x]) / (2*n))**2 for x in names)
+    def corrected(chance): return (observed - chance) / (1 - chance) if chance < 1 else 0.
+    return {"kappa": corrected(cohen), "observed": observed, "difference": observed - cohen,
+            "pooled": corrected(pooled), "uniform": corrected(1/len(names)), "chance": cohen}
+
+_MISTAKEN = {
+    "observed": "That is the plain agreement, with the part that chance explains still in it.",
+    "chance": "That is the agreement to expect by chance; it has to be taken off what was observed.",
+    "difference": "That is what they agree beyond chance; kappa is that as a share of what there was to agree beyond chance.",
+    "pooled": "The frequencies of the two people are pooled there. Each says a label as often as *they* do: multiply one's share by the other's.",
+    "uniform": "Chance is not one over the number of labels: who says a label more often hits it more often by luck."}
+
+@exercise("03.kappa", "core", uses="import numpy as np\nfrom collections import Counter", hints=[
+    "Two numbers are needed: how often they agree, and how often two dice with their habits would.",
+    "By chance: for each label the share of the texts to which the first gave it, times the share to which the second did. "
+    "Add these up over the labels.",
+    "`(observed - by_chance) / (1 - by_chance)`."])
+def check_kappa(my_kappa: callable):
+    "Cohen's kappa of two lists of labels."
+    rng, names = np.random.default_rng(33), ["negative", "neutral", "positive"]
+    def people(n, agree):
+        one = rng.choice(names, n, p=[.6, .3, .1]).tolist()
+        return one, [x if rng.random() < agree else y for x, y in zip(one, rng.choice(names, n, p=[.2, .5, .3]).tolist())]
+    for one, other, why in (
+            (["a", "a", "b", "b"], ["a", "a", "b", "a"], "They agree on three of four; chance alone would give two of four."),
+            (["a", "a", "a", "b", "c"], ["a", "b", "b", "b", "c"], "The first says `a` three times in five, the second once in five."),
+            *[(*people(n, agree), "") for n, agree in ((40, .7), (40, .3), (90, .9))],
+            (["a", "b", "c"], ["a", "b", "c"], "Perfect agreement is 1."),
+            (["a", "b", "a", "b"], ["b", "a", "b", "a"], "Who agrees less than chance would has a kappa below 0."),
+            (["a", "a", "a"], ["a", "a", "a"], "One label for everything is nought over nought, and counts as 0: nothing was shown.")):
+        got, known = call(my_kappa, one, other), _kappa_and_others(one, other)
+        said = [why]
+        for what, sentence in _MISTAKEN.items() if len({*one, *other}) > 1 else ():
+            if np.ndim(got) == 0 and isinstance(got, (int, float, np.number)) and abs(got - known[what]) < 1e-6:
+                said = [sentence]
+                break
+        expect(got, known["kappa"], called(my_kappa, one, other), " ".join(said))
+
+def _rows_said(got, when: str) -> list[int]:
+    "The row numbers, sorted. Raises `Wrong` when they are none."
+    try:
+        if any(isinstance(r, (bool, np.bool_)) for r in got): raise Wrong(f"{when} has to give the numbers of the rows, not True and False.")
+        rows = sorted(int(r) for r in got)
+    except (TypeError, ValueError) as err: raise Wrong(f"{when} has to give row numbers, such as [2, 4].") from err
+    return rows
+
+@exercise("03.clean", "core", uses="import re, string\nimport numpy as np\nimport pandas as pd", hints=[
+    "First make one key for each text, so that texts that count as the same have the same key. Then forget the texts.",
+    "For each key you want to know two things: the labels it was given (a set), and the first row that has it.",
+    "`given.setdefault(key, set()).add(label)` and `first.setdefault(key, row)` in one loop; keep the first rows of the keys "
+    "that have one label."])
+def check_clean(usable: callable):
+    "Drops every row of a text with several labels, and repeats of a text with one."
+    cases = [
+        (["Open?", "open", "Thanks!", "thanks", "Hello"], ["a", "b", "c", "c", "a"], [2, 4],
+         "`open` carries two labels, so none of its rows stays; of `thanks` the first does."),
+        (["is it open", "  Is  it open  "], ["a", "a"], [0], "Spaces do not count: more than one, and those at the ends."),
+        (["Where?", "WHERE ?!", "where"], ["a", "a", "a"], [0], "Capitals and punctuation do not count. The first row stays."),
+        (["yes", "Yes.", "yes!"], ["a", "a", "b"], [], "The third copy has another label, so all three go, though two agree."),
+        (["no", "no", "yes", "maybe"], ["b", "a", "a", "a"], [2, 3], "Rows with different texts stay, whatever their label."),
+        (["one book", "two books", "one bookshop"], ["a", "a", "b"], [0, 1, 2], "These are three different texts."),
+    ]
+    rng = np.random.default_rng(30)
+    words = ["Where is my bag", "where is MY bag?", "Thanks", "thanks!!", "A long  way", "a long way", "Sorry.", "Late again", "late again!"]
+    keys = ["where is my bag"]*2 + ["thanks"]*2 + ["a long way"]*2 + ["sorry"] + ["late again"]*2
+    for n in (12, 25):
+        drawn = rng.integers(len(words), size=n)
+        labels = [["a", "b"][int(rng.random() < .2)] if k % 3 else "a" for k in drawn]
+        wanted, first, given = [], {}, {}
+        for row, k in enumerate(drawn): given.setdefault(keys[k], set()).add(labels[row])
+        for row, k in enumerate(drawn):
+            if first.setdefault(keys[k], row) == row and len(given[keys[k]]) == 1: wanted.append(row)
+        cases.append(([words[k] for k in drawn], labels, wanted, ""))
+    for texts, labels, wanted, why in cases:
+        when = called(usable, texts, labels)
+        got = call(usable, texts, labels)
+        expect(_rows_said(got, when), wanted, when, why)
+
+@exercise("03.confuse", "core", uses="import random\nimport numpy as np", hints=[
+    "Which rows may change at all? Find their numbers first.",
+    "Draw `round(share * how many there are)` of these numbers, none twice, with a random generator made from the seed; "
+    "change a *copy* of the list.",
+    "`np.random.default_rng(seed).choice(rows, round(share*len(rows)), replace=False)`, then `labels[row] = other` for each."])
+def check_confuse(confuse: callable):
+    "Changes a share of one label's rows, drawn at random, into another label, and nothing else."
+    labels = np.random.default_rng(31).permutation(["business"]*60 + ["politics"]*30 + ["tech"]*20).tolist()
+    for share, wanted in ((.4, 24), (0, 0), (1, 60), (.05, 3)):
+        given = list(labels)
+        try: got = confuse(given, "business", "politics", share, 0)
+        except Exception as err: raise Wrong(f'confuse(labels, "business", "politics", {share}, 0) raised {type(err).__name__}: {err}') from err
+        when = f'confuse(labels, "business", "politics", {share}, 0)'
+        if got is None or got is ...: return call(lambda: got)   # not attempted
+        got = [str(x) for x in got] if np.ndim(got) == 1 else got
+        if not isinstance(got, list) or len(got) != len(labels): raise Wrong(f"{when} has to give {len(labels)} labels, one for each row.")
+        if given != labels: raise Wrong(f"{when} changed the list that it was given; change a copy, or the right labels are lost.")
+        changed = [(a, b) for a, b in zip(labels, got) if a != b]
+        if any(pair != ("business", "politics") for pair in changed):
+            odd = next(pair for pair in changed if pair != ("business", "politics"))
+            raise Wrong(f"{when} turned a {odd[0]!r} into {odd[1]!r}; only business may become politics.")
+        expect(len(changed), wanted, f"The number of rows that {when} changed, among 60 of business in {len(labels)},",
+               "The share is of the rows labelled business, and each is drawn once at most.")
+    rows = [[i for i, (a, b) in enumerate(zip(labels, call(confuse, labels, "business", "politics", .4, seed))) if a != str(b)]
+            for seed in (0, 0, 1, 2)]
+    if rows[0] != rows[1]: raise Wrong("The same seed drew other rows the second time; make the random generator from the seed.")
+    business = [i for i, name in enumerate(labels) if name == "business"]
+    if rows[0] == business[:24] or rows[0] == business[-24:]: raise Wrong("Those are the first or the last rows of business; they have to be drawn at random.")
+    if rows[0] == rows[2] == rows[3]: raise Wrong("Seeds 0, 1 and 2 drew the same rows; the seed has to decide.")
+
+def _closest(train: list, test: list) -> list:
+    "Row of the most similar training text, and the similarity, for each test text."
+    def pairs(text): return {*zip(text.split(), text.split()[1:])}
+    def jaccard(a, b): return len(a & b) / len(a | b) if a | b else 0.
+    table = [[jaccard(pairs(t), pairs(k)) for k in train] for t in test]
+    return [(row.index(max(row)), max(row)) for row in table]
+
+@exercise("03.leak", "stretch", uses="import numpy as np", hints=[
+    "For one test text and one training text you need a number. Then it is a search for the largest.",
+    "The pairs of a text: `set(zip(words, words[1:]))`. Jaccard: what is in both, divided by what is in either; "
+    "nothing in either is a similarity of 0.",
+    "For each test text make the list of its similarities to all training texts; `likeness.index(max(likeness))` is the first "
+    "of the best."])
+def check_leak(closest: callable):
+    "The most similar training text of each test text, by word pairs."
+    cases = [
+        (["my bag is gone", "my flight was late again today"], ["my flight was late again"], "Four of five word pairs are in both."),
+        (["late again my flight was", "my flight was on time"], ["my flight was late again"],
+         "The first has the same words and shares two more pairs than its order leaves: count pairs of neighbours, not words."),
+        (["My Flight was late"], ["my flight was late again"], "`split()` leaves capitals as they are: `My` and `my` are two words."),
+        (["a b c d e f g h", "a b x"], ["a b"], "Divide by the pairs that are in either text: a long text is not alike because it contains a short one."),
+        (["thanks", "so late"], ["thanks", "so late"], "A text of one word has no word pairs, so its similarity to every text is 0."),
+        (["no no no no", "no no"], ["no no no"], "A set holds each pair once, however often it stands in the text. Of several that are equally alike it is the first."),
+    ]
+    rng, words = np.random.default_rng(32), "the my flight bag was is late gone again today".split()
+    def draw(n): return [" ".join(rng.choice(words, size)) for size in rng.integers(1, 9, n)]
+    cases.append((draw(25), draw(12), ""))
+    for train, test, why in cases:
+        got, when, wanted = call(closest, train, test), called(closest, train, test), _closest(train, test)
+        try: got = [(None if row is None else int(row), float(likeness)) for row, likeness in got]
+        except (TypeError, ValueError) as err:
+            raise Wrong(f"{when} has to give a pair (row of the training text, similarity) for each test text.") from err
+        if len(got) != len(test): raise Wrong(f"{when} gives {len(got)} pairs for {len(test)} test texts; it has to be one for each.")
+        for text, (row, likeness), (right_row, right) in zip(test, got, wanted):
+            if abs(likeness - right) > 1e-6 or (right and row != right_row):   # where nothing is alike, any row will do
+                raise Wrong(f"For the test text {text!r} {when} says row {row} with {likeness:.3g}; it should be row {right_row} "
+                            f"({train[right_row]!r}) with {right:.3g}. {why}".strip())

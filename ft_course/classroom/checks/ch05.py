@@ -1,0 +1,228 @@
+"""What each exercise on training wants, shown on its solution and on wrong ones"""
+
+
+import time
+from types import SimpleNamespace
+
+import torch
+from torch import nn
+
+from ft_course.classroom.exercises import NotAttempted, Wrong, call, called, exercise, expect, expect_call
+from ft_course.training import HParams, step_plan
+
+@exercise("05.steps", "warm-up", uses="import math\nimport numpy as np", hints=[
+    "How many batches does one epoch have, when the last may be smaller? And how many steps do these make?",
+    "Round up twice: rows to batches, batches to steps. Only then multiply by the epochs.",
+    "`math.ceil(rows / batch_size)` are the batches of an epoch; divide them by `accumulation`, round up, and "
+    "multiply by `epochs`."])
+def check_steps(steps_of_run: callable):
+    "Batches and steps are rounded up within each epoch."
+    for rows, size, accumulation, epochs, why in [
+            (64, 32, 1, 1, "Two batches, and each is a step."),
+            (64, 32, 1, 3, "Every epoch goes through all the rows."),
+            (70, 32, 1, 1, "The last rows make a smaller batch, and it is trained on too."),
+            (64, 16, 2, 1, "`accumulation` batches make one step."),
+            (80, 16, 2, 1, "The last batch has no partner and makes a step alone."),
+            (80, 16, 2, 4, "A step does not reach into the next epoch: round up before you multiply by the "
+                           "epochs."),
+            (5, 32, 4, 2, "Fewer rows than a batch still make a batch, and it makes a step."),
+            (100, 32, 3, 5, "This is the example of the task."),
+            (4000, 32, 1, 2, "That is the run of chapter 01 with batches of 32.")]:
+        hparams = HParams(per_device_train_batch_size=size, gradient_accumulation_steps=accumulation,
+                          num_train_epochs=epochs)
+        expect_call(steps_of_run, rows, size, accumulation, epochs,
+                    wanted=len(step_plan([1]*rows, hparams)), why=why)
+
+def _number(value):
+    "A tensor or array that holds one number as that number; anything else as it is."
+    if hasattr(value, "detach"): value = value.detach().numpy()
+    return value.item() if getattr(value, "size", 0) == 1 else value
+
+@exercise("05.loss", "core", uses="import math\nimport numpy as np\nimport torch\nfrom torch import nn", hints=[
+    "Drop the rows that are not asked before you do anything else: which rows are they?",
+    "For the others, the probability of the right class is its `exp` over the sum of all classes' `exp`. Take "
+    "minus its logarithm, then the mean. Take each row's largest score off all its scores first: no probability "
+    "changes, and no `exp` is too large.",
+    "With `asked = labels != -100`, call `scores = logits[asked]` and `right = labels[asked]`, and use only these "
+    "two from there on. `scores[torch.arange(len(right)), right]` are the scores of the right classes, and "
+    "`scores.exp().sum(-1).log()` minus them is the loss of each row."])
+def check_loss(batch_loss: callable):
+    "Mean cross-entropy over the rows that are asked, in natural logarithms."
+    draw = torch.Generator().manual_seed(5)
+    def some(*shape): return torch.randn(*shape, generator=draw, dtype=torch.double).round(decimals=1)
+    cases = [(torch.zeros(2, 2), [1, 0], "Two equal scores: each class has probability one half, and ln 2 is "
+                                         "the surprise."),
+             (torch.tensor([[2., 0., 0.]]), [0], "Use the natural logarithm, of the probability of the right "
+                                                 "class."),
+             (torch.tensor([[2., 0., 0.]]), [2], "The labels say which column is right."),
+             (some(6, 3), [0, 2, 1, 1, 0, 2], "It is the mean over the rows."),
+             (torch.zeros(2, 2), [1, -100], "The second row is not asked."),
+             (some(3, 4), [3, -100, 0], "Only the rows with a label count."),
+             (torch.tensor([[1000., 998.]]), [1], "`exp` of a thousand is more than a number can hold: take the "
+                                                  "row's largest score off all its scores first."),
+             (torch.tensor([[0., 1000.]]), [0], "The probability is too small for a number, and its logarithm is "
+                                                "not: take the logarithm of the sum, and subtract the score.")]
+    for logits, labels, why in cases:
+        labels = torch.tensor(labels)
+        wanted = nn.functional.cross_entropy(logits, labels, ignore_index=-100).item()
+        got, when = _number(call(batch_loss, logits, labels)), called(batch_loss, logits, labels)
+        asked = (labels != -100).float()
+        if isinstance(got, float) and asked.mean() < 1 and abs(got - wanted*asked.mean().item()) < 1e-5:
+            raise Wrong(f"{when} is {got:.6g}, and should be {wanted:.6g}. You left the rows with -100 out of "
+                        "the sum, "
+                        "and counted them when you divided.")
+        expect(got, wanted, when, why, 1e-4)
+
+def _tensors(got, n: int, when: str) -> list:
+    "What the learner's function gave as a list of `n` tensors."
+    if not isinstance(got, (list, tuple)): raise Wrong(f"{when} gave {type(got).__name__} and not a list; "
+                                                       "return a list of tensors.")
+    if len(got) != n: raise Wrong(f"{when} gave {len(got)} tensors for {n}; every gradient needs its own.")
+    return list(got)
+
+@exercise("05.clip", "core", uses="import math\nimport numpy as np\nimport torch\nfrom torch import nn", hints=[
+    "Think of all the numbers of all the tensors in one long row. What is the length of that vector?",
+    "Add up the squares over all tensors, then take one root. From it comes one factor, which is never "
+    "above 1.",
+    "`norm = sum((g**2).sum() for g in gradients).sqrt()`; where it is above `max_norm`, each tensor is "
+    "multiplied by `max_norm / norm`."])
+def check_clip(clipped: callable):
+    "All tensors shrunk by one factor to the norm, unless theirs is small enough."
+    draw = torch.Generator().manual_seed(5)
+    cases = [([torch.tensor([6.]), torch.tensor([8.])], 5., "Their norm is that of one long vector, here "
+                                                            "(6, 8)."),
+             ([torch.tensor([3., -4.])], 1., "The direction stays: every number is shrunk by the same factor."),
+             ([torch.tensor([.3, -.4])], 1., "The norm is below the limit already: nothing changes, above all "
+                                             "nothing grows."),
+             ([torch.randn(3, 4, generator=draw)*5, torch.randn(2, generator=draw)*.1], 1.,
+              "The factor comes from all tensors together, and is the same for the small ones."),
+             ([torch.randn(*shape, generator=draw) for shape in [(3, 4), (7,), (1, 1, 2)]], 2., ""),
+             ([torch.zeros(2), torch.zeros(1, 2)], 1., "A gradient of zero has norm zero: do not divide "
+                                                       "by it.")]
+    for gradients, limit, why in cases:
+        when = called(clipped, gradients, limit)
+        norm = torch.cat([g.flatten() for g in gradients]).norm()
+        factor = min(1., limit/norm.item()) if norm else 1.
+        got = _tensors(call(clipped, gradients, limit), len(gradients), when)
+        for i, (mine, g) in enumerate(zip(got, gradients)):
+            expect(mine, g*factor, f"Tensor {i} of {when}", why, 1e-4)
+
+@exercise("05.combine", "core", uses="import numpy as np\nimport torch", hints=[
+    "A mean over few labels should weigh less than a mean over many.",
+    "Each gradient counts with its share of all the labels; the shares add up to 1.",
+    "Add up `gradient * count` over the batches and divide by the sum of the counts."])
+def check_combine(combined: callable):
+    "The gradient of the mean over all labels, from those of the batches."
+    draw = torch.Generator().manual_seed(5)
+    for counts, why in [([4, 4], "Batches of the same size weigh the same, and the result is a mean, not "
+                                 "a sum."),
+                        ([3], "With one batch there is nothing to combine."),
+                        ([5, 3], "A batch of five weighs more than one of three."),
+                        ([32, 32, 1], "One row in a batch of its own must not count as much as 32."),
+                        ([6, 0, 2], "A batch without a label counts nothing.")]:
+        x, y = torch.randn(sum(counts), 2, generator=draw), torch.randn(sum(counts), generator=draw)
+        def gradient(x, y):
+            return 2*((x @ torch.tensor([.5, -1.]) - y)[:, None]*x).mean(0) if len(y) else torch.zeros(2)
+        parts = [gradient(a, b) for a, b in zip(x.split(counts), y.split(counts))]
+        expect_call(combined, parts, counts, wanted=gradient(x, y), why=why, tolerance=1e-4)
+
+def _empty(cls) -> bool:
+    "Is this a class of which nothing is written yet?"
+    return isinstance(cls, type) and not any(callable(v) and (k == "__init__" or not k.startswith("__"))
+                                             for k, v in vars(cls).items())
+
+def _tell(hook, event: str, run):
+    "Calls the learner's callback as the loop does."
+    if not hasattr(hook, event): raise Wrong(f"The loop wants to call `{event}` and your callback has none: "
+                                             "derive the class from `Callback`.")
+    try: getattr(hook, event)(run)
+    except Exception as err: raise Wrong(f"`{event}` raised {type(err).__name__}: {err}") from err
+
+def _begun(hook, seconds_before: float = 0.):
+    "A run that has begun and waited."
+    run = SimpleNamespace(stop="", step=0, epoch=0, n_steps=1000, history=[], evaluations=[], hooks=[hook],
+                          interrupt=None, failed=None)
+    for event in ("on_train_begin", "on_restore"): _tell(hook, event, run)
+    time.sleep(seconds_before)
+    return run
+
+def _step(hook, run) -> str:
+    "Why the run is to stop after one more step."
+    run.step += 1
+    run.history.append({"step": run.step, "epoch": 0, "loss": 1., "grad_norm": 1., "learning_rate": 1e-4})
+    _tell(hook, "on_step_end", run)
+    return run.stop
+
+@exercise("05.stop", "core", uses="import time\nfrom ft_course.training import Callback", hints=[
+    "Which of the callback's methods is called when a run begins, and which after each step?",
+    "Note the clock in `on_train_begin`; compare it in `on_step_end`, and set `run.stop` to a sentence there.",
+    "`__init__` keeps `seconds`; `on_train_begin` does `self.began = time.perf_counter()`; `on_step_end` sets "
+    "`run.stop` if `time.perf_counter() - self.began` is at least `self.seconds`."])
+def check_stop(StopAfter: callable):
+    "Stops at the end of a step, after so many seconds of the run, with a reason, in every run anew."
+    if _empty(StopAfter): raise NotAttempted()
+    def made(seconds):
+        try: return StopAfter(seconds)
+        except Exception as err: raise Wrong(f"StopAfter({seconds}) raised {type(err).__name__}: "
+                                             f"{err}") from err
+    hook = made(60)
+    run = _begun(hook)
+    if _step(hook, run): raise Wrong("StopAfter(60) stopped a run at its first step, long before the minute "
+                                     "was over.")
+    hook = made(.3)
+    run = _begun(hook, .35)
+    if run.stop: raise Wrong("StopAfter(0.3) stopped the run before its first step was done; look at the "
+                             "clock after a step.")
+    reason = _step(hook, run)
+    if not reason: raise Wrong("StopAfter(0.3) let a run go on whose first step ended 0.35 seconds after its "
+                               "beginning; "
+                               "look at the clock after every *step*, and set `run.stop`.")
+    if not isinstance(reason, str): raise Wrong(f"`run.stop` is {reason!r}; it has to be a reason, in words, "
+                                                "for the history shows it.")
+    if _step(hook, _begun(hook)): raise Wrong("A second run with the same callback was stopped at its first "
+                                              "step: "
+                                               "the clock has to start when a run begins, every time.")
+
+def _wish(optimizer, name: str):
+    "Calls a method of the learner's optimiser."
+    if not hasattr(optimizer, name): raise Wrong(f"The optimiser has no `{name}`, which every training loop "
+                                                 "calls.")
+    try: return getattr(optimizer, name)()
+    except Exception as err:
+        more = (" Moving weights is no part of what is differentiated: do it under `torch.no_grad()`."
+                if "requires grad" in str(err) else "")
+        raise Wrong(f"`{name}()` raised {type(err).__name__}: {str(err).rstrip('.')}.{more}") from err
+
+@exercise("05.sign", "stretch", uses="import torch\nfrom torch import nn", hints=[
+    "Keep the parameters in a list, or the second step finds none. Weights are changed in place, under "
+    "`torch.no_grad()`.",
+    "`p.grad.sign()` is -1, 0 or 1 for every number. Where `p.grad` is None, go on to the next.",
+    "`for p in self.parameters: if p.grad is not None: p -= self.lr * p.grad.sign()`; `zero_grad` sets every "
+    "`p.grad` to None."])
+def check_sign(SignSGD: callable):
+    "Every weight moves by the rate, against the sign of its gradient."
+    if _empty(SignSGD): raise NotAttempted()
+    start = [torch.tensor([1., -2., .5, 3.]), torch.tensor([[.5], [.25]]), torch.tensor([7.])]
+    for lr in (.1, .01):
+        parameters = [nn.Parameter(s.clone()) for s in start]
+        try: optimizer = SignSGD((p for p in parameters), lr)
+        except Exception as err: raise Wrong(f"SignSGD(parameters, {lr}) raised {type(err).__name__}: "
+                                             f"{err}") from err
+        wanted = [s.clone() for s in start]
+        steps = [([4., -.001, 0., 2.], [[-30.], [1e-6]]), ([-1., -1., 5., -.25], [[1.], [-1.]])]
+        for step, gradients in enumerate(steps, 1):
+            for p, g in zip(parameters, gradients): p.grad = torch.tensor(g)
+            for w, g in zip(wanted, gradients): w -= lr*torch.tensor(g).sign()
+            _wish(optimizer, "step")
+            for i, (p, w) in enumerate(zip(parameters, wanted)):
+                why = ("A weight without a gradient stays." if i == 2 else
+                       "The second step moved nothing: a generator of parameters can be gone through only "
+                       "once." if step == 2 and torch.equal(p.detach(), before[i]) else
+                       f"The gradient of this step was {gradients[i]}, and the rate is {lr}.")
+                expect(p, w, f"After step {step}, a weight that began as {start[i].tolist()}", why)
+            before = [p.detach().clone() for p in parameters]
+            _wish(optimizer, "zero_grad")
+            if any(p.grad is not None and p.grad.any() for p in parameters):
+                raise Wrong("After `zero_grad()` a gradient is still there; the next backward pass would be "
+                            "added to it. (Parameters given as a generator can be gone through only once: "
+                            "keep a list.)")

@@ -1,0 +1,180 @@
+"""What the exercises on hyperparameters accept, what they reject, and with which sentence"""
+
+
+import math
+
+import numpy as np
+
+from ft_course.classroom.exercises import Wrong, call, called, exercise, expect, expect_call
+from ft_course.training import HParams, step_plan
+
+@exercise("06.steps", "warm-up", uses="import math\nimport numpy as np",
+          hints=["First count the batches of one epoch. What becomes of the rows that do not fill the last "
+                 "one?",
+                 "The last batch of an epoch is smaller, and it still counts; so does a last step with fewer "
+                 "batches. Both round *up*.",
+                 "`math.ceil(rows / batch_size)` is the batches of *one* epoch. How many steps do they make, "
+                 "when the last one may have fewer batches; and how often does that happen in a run?"])
+def check_steps(n_steps: callable):
+    "Counts the optimiser's steps of a run."
+    for rows, size, k, epochs, why in [
+        (640, 32, 1, 1, "Every row is in one batch of each epoch, and every batch makes one step."),
+        (640, 32, 1, 3, "Every epoch goes over all the rows again."),
+        (1000, 32, 1, 1, "The rows that do not fill the last batch make a smaller batch, which still makes a "
+                         "step."),
+        (1001, 8, 1, 3, "Every epoch ends with its own, smaller batch: rows of two epochs do not share one."),
+        (640, 32, 4, 2, "With accumulation several batches make one step."),
+        (1000, 32, 5, 2, "An epoch's last step may be made of fewer batches than the others."),
+        (5, 32, 1, 2, "Fewer rows than a batch holds are still a batch."),
+        (33, 32, 8, 4, "Fewer batches than a step holds are still a step."),
+        (100, 10, 1, 0, "No epochs, no steps."),
+    ]:
+        settings = HParams(num_train_epochs=epochs, per_device_train_batch_size=size,
+                           gradient_accumulation_steps=k)
+        plan = step_plan([5]*rows, settings)
+        expect_call(n_steps, rows, size, k, epochs, wanted=len(plan), why=why)
+
+def _linear(step, n_steps, peak, warmup):
+    return peak*(step/warmup if step < warmup else (n_steps - step)/(n_steps - warmup))
+
+def draw_schedule(rate_at):
+    "The learner's rate over the steps of a run."
+    from matplotlib.figure import Figure
+    figure = Figure(figsize=(6, 2.2), layout="constrained", dpi=110)
+    ax = figure.subplots()
+    ax.plot(range(65), [1e4*rate_at(step, 64, 1e-4, 7) for step in range(65)], "o-", color="#0072B2", ms=3)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.set(xlabel="step", ylabel="learning rate (× 0.0001)")
+    return figure
+
+@exercise("06.rate_at", "warm-up", uses="import math\nimport numpy as np", draw=draw_schedule,
+          hints=["Draw it: two straight lines. Where does each begin, and where does it end?",
+                 "Before `warmup` the rate is in proportion to `step`; from there on it is in proportion to "
+                 "the steps that are left.",
+                 "The rise is `peak*step/warmup`. The fall has the same form: which difference counts the "
+                 "steps that are left, and how many were there when it began?"])
+def check_rate_at(rate_at: callable):
+    "The learning rate at a step of the linear schedule with a warm-up."
+    for n, peak, warmup in [(20, 1e-3, 5), (64, 1e-4, 7), (10, 2., 0), (12, 1., 1)]:
+        for step in range(n + 1):
+            why = ("Without a warm-up the first step already has the whole rate." if warmup == 0 and step == 0
+                   else "The rate rises from zero; the very first step has none of it yet." if step == 0
+                   else "In the warm-up the rate is in proportion to the steps that are done." if step < warmup
+                   else "When the warm-up is over, the rate is at its peak." if step == warmup
+                   else "At the end of the run nothing is left of the rate." if step == n
+                   else "From the end of the warm-up to the end of the run the rate falls by the same amount "
+                        "at every step.")
+            got, wanted = call(rate_at, step, n, peak, warmup), _linear(step, n, peak, warmup)
+            if np.ndim(got) == 0 and abs(float(got) - wanted) <= 1e-6*peak: continue   # rates are small numbers
+            expect(got, wanted, called(rate_at, step, n, peak, warmup), why, tolerance=0)
+
+@exercise("06.decay", "core", uses="import math\nimport numpy as np",
+          hints=["One step multiplies the weight by `1 - rate*decay`. What do all the steps together multiply "
+                 "it by?",
+                 "Either try out many decays and keep the one whose product comes closest, or use that a "
+                 "product of many factors just below 1 is `exp(-decay*sum(rates))`.",
+                 "`exp(-decay*sum(rates)) = share`: take the natural logarithm of both sides, and solve for "
+                 "the decay. It comes out positive."])
+def check_decay(decay_for: callable):
+    "The weight decay that leaves a given share of a weight after a run."
+    rng = np.random.default_rng(6)
+    schedule = [1e-4*min((s + 1)/7, (64 - s)/57) for s in range(64)]
+    for share, rates, why in [
+        (.5, [1e-4]*100, "The steps multiply: each one takes its share of what the others have left, not of "
+                         "the beginning."),
+        (.9, [1e-4]*100, "After one step `1 - rate*decay` of the weight is left, after two steps the square "
+                         "of that."),
+        (.9, schedule, "The rate changes over the run; every step shrinks the weight by its *own* rate times "
+                       "the decay."),
+        (.2, rng.uniform(1e-5, 3e-4, 200).tolist(), "The steps multiply: each one takes its share of what the "
+                                                    "others have left."),
+        (1., [1e-3]*10, "To leave all of it, there must be no decay."),
+    ]:
+        got = call(decay_for, share, rates)
+        wanted = max(0., -math.log(share) / sum(rates))
+        if np.ndim(got) != 0:
+            raise Wrong(f"{called(decay_for, share, rates)} has the shape {np.shape(got)}; return one number.")
+        got = float(got)
+        if got < -1e-7 and wanted > 0:
+            why = "A decay below 0 makes weights grow. The logarithm of a share below 1 is negative."
+        elif wanted > 0 and abs(got/wanted - math.log10(math.e)) < .01:
+            why = "`exp` is undone by the natural logarithm, `math.log`; this one has the base 10."
+        elif wanted > 0 and abs(got/wanted - 1) < .1:
+            why = "That is close, but not within one part in forty: if you try decays out, try finer ones."
+        expect(got, wanted, called(decay_for, share, rates), why, tolerance=.025)
+
+def _within_one_standard_error(scores, minutes):
+    means = {s: np.mean(v) for s, v in scores.items()}
+    best = max(means, key=means.get)
+    error = np.std(scores[best], ddof=1) / math.sqrt(len(scores[best]))
+    return min((s for s in scores if means[s] >= means[best] - error), key=lambda s: (minutes[s], -means[s]))
+
+@exercise("06.choose", "core", uses="import math\nimport numpy as np",
+          hints=["Three things in turn: which setting has the best mean; how sure is that mean; who comes "
+                 "close enough to it?",
+                 "The standard error of a mean of n scores is their standard deviation (`ddof=1`) divided by "
+                 "the root of n. Use that of the best setting as the limit for all.",
+                 "Keep the settings whose mean is at least `best_mean - best_error`. `min` over those takes a "
+                 "`key`: a pair decides by its first number, and by the second where the first are equal."])
+def check_choose(cheapest: callable):
+    "The one-standard-error rule."
+    for scores, minutes, why in [
+        ({"a": [.70, .72, .74], "b": [.80, .82, .78]}, {"a": 1, "b": 9},
+         "A cheap setting that is clearly worse is not good enough."),
+        ({"a": [.70, .80, .803], "b": [.795, .81, .795]}, {"a": 1, "b": 2},
+         "The limit comes from the best setting's runs, not from those of the setting that is looked at."),
+        ({"a": [.70, .86, .72], "b": [.80, .81, .79], "c": [.785, .80, .79]}, {"a": 1, "b": 9, "c": 9},
+         "Compare means; one lucky run is not the setting."),
+        ({"a": [.790, .794, .792], "b": [.80, .82, .78]}, {"a": 1, "b": 9},
+         "A setting within one standard error of the best mean is good enough, and then the minutes decide."),
+        ({"a": [.786, .787, .785], "b": [.80, .82, .78]}, {"a": 1, "b": 9},
+         "The limit is the standard *error* of the best mean: the standard deviation divided by the root of "
+         "the number of runs."),
+        ({"a": [.7875, .7895, .7885], "b": [.80, .82, .78]}, {"a": 1, "b": 9},
+         "The standard deviation of a few runs divides by their number less one."),
+        ({"a": [.80, .82, .78], "b": [.795, .795], "c": [.799, .797, .798, .799]}, {"a": 5, "b": 3, "c": 3},
+         "Of equally cheap settings take the one with the higher mean."),
+        ({"only": [.5, .6]}, {"only": 4}, "One setting is a table too."),
+        ({"x": [.80, .82, .78], "y": [.81, .79, .80, .801], "z": [.60, .61, .62]}, {"x": 2, "y": 8, "z": 1},
+         "The rows come in any order."),
+    ]:
+        expect_call(cheapest, scores, minutes, wanted=_within_one_standard_error(scores, minutes), why=why)
+
+def _lead_of_best(n_trials, spread):
+    "Expected maximum of `n_trials` normal draws around 0, by numerical integration."
+    from scipy.stats import norm
+    x = np.linspace(-8, 8, 20_001)
+    return float(spread*np.trapezoid(x*n_trials*norm.pdf(x)*norm.cdf(x)**(n_trials - 1), x))
+
+@exercise("06.luck", "stretch",
+          uses=("import math\nimport numpy as np\n"
+                "def lead_of_best(n_trials, spread):\n"
+                "    draws = np.random.default_rng(0).normal(0, spread, (20_000, n_trials))\n"
+                "    return draws.max(axis=1).mean()"),
+          hints=["What does averaging k runs do to the spread of a trial's score?",
+                 "The mean of k runs scatters by `spread/sqrt(k)`, so the lead of the best trial shrinks by "
+                 "the root of k too.",
+                 "Count k up from 1. What do you give `lead_of_best` as the spread of a mean of k runs, and "
+                 "when may you stop?"])
+def check_luck(seeds_per_trial: callable):
+    "Seeds a trial, so that luck alone lends the best trial no more than a given lead."
+    for n, spread, ratio2, why in [
+        (12, .02, 4.4, "Averaging k runs divides the spread of a trial's score by the root of k."),
+        (12, .01, 6.3, "Averaging k runs divides the spread of a trial's score by the root of k, not by k."),
+        (40, .01, 4.4, "The more trials, the further the luckiest of them lies from the mean: the number of "
+                       "trials counts."),
+        (2, .03, 1.4, "Two trials are a search too: the better of two equal ones is ahead by luck."),
+        (12, .01, .3, "Where one run is enough, the answer is 1."),
+    ]:
+        at_most = round(_lead_of_best(n, spread) / math.sqrt(ratio2), 6)
+        got, wanted = call(seeds_per_trial, n, spread, at_most), math.ceil(ratio2)
+        if np.ndim(got) == 0 and wanted > 1 and got == wanted - 1:
+            why = (f"With {wanted - 1} the lead is still above the limit; k has to bring it down to the limit "
+                   "or below.")
+        elif np.ndim(got) == 0 and got == math.ceil((spread/at_most)**2):
+            why = ("The more trials, the further the luckiest of them lies from the mean: the number of trials "
+                   "counts.")
+        expect(got, wanted, called(seeds_per_trial, n, spread, at_most), why)
+    expect_call(seeds_per_trial, 1, .01, .002, wanted=1,
+                why="With one trial there is nothing to choose and no lead; yet a trial needs at least one "
+                    "run.")

@@ -1,0 +1,157 @@
+"""What the exercises on retrieval accept, what they reject, and with which sentence"""
+
+
+import numpy as np
+
+from ft_course.classroom.exercises import Wrong, call, called, exercise, expect, expect_call
+from ft_course.rag import reciprocal_rank_fusion
+
+@exercise("10.recall", "warm-up", uses="import math\nimport numpy as np",
+          hints=["What does one query give: a count, or yes or no?",
+                 "Look at `ranking[:k]` only, and ask whether *any* of it is in the query's set.",
+                 """Add up `bool(set(ranking[:k]) & wanted)` over the pairs of `zip(rankings, right)`, and
+                 divide by the """
+                 "number of queries."])
+def check_recall(recall: callable):
+    "The share of queries with a right document among the first k."
+    for rankings, right, k, why in [
+        ([["a", "b"], ["c"]], [{"b"}, {"a"}], 2,
+         "The first query has a right one in second place, the second has none."),
+        ([["a", "b", "c"]], [{"b"}], 1, "A right document in second place is not among the first one."),
+        ([["a", "b", "c"]], [{"a", "b"}], 2,
+         "A query with two right documents among the first k counts once, as any other."),
+        ([["a", "b", "c"]], [{"a", "x", "y"}], 3,
+         "One right document is enough; those that were not found do not matter here."),
+        ([["a"], ["b"], ["c"], ["d"]], [{"a"}, {"b"}, {"x"}, {"d"}], 1, "Divide by the number of queries."),
+        ([["a"], []], [{"a"}, {"b"}], 5,
+         "A ranking may be shorter than k, or empty; its query counts all the same."),
+        ([["a", "b", "c", "d"]]*2, [{"d"}, {"c"}], 3,
+         "The third place is among the first three, the fourth is not."),
+    ]:
+        wanted = sum(bool(set(r[:k]) & w) for r, w in zip(rankings, right)) / len(rankings)
+        expect_call(recall, rankings, right, k, wanted=wanted, why=why)
+
+@exercise("10.fuse", "core",
+          uses="import math\nimport numpy as np\nfrom collections import Counter, defaultdict",
+          hints=["Each ranking gives each of its documents something; a document's score is the sum. What does "
+                 "the first "
+                 "place give?",
+                 """Go through each ranking with `enumerate(ranking, start=1)` and add `1/(constant + rank)`
+                 to the document's """
+                 "entry in a dict.",
+                 """A dict keeps the order in which names were first met, and `sorted` leaves equal ones in
+                 their order: sort """
+                 "the names by minus their score."])
+def check_fuse(fuse: callable):
+    "All documents by reciprocal rank fusion, best first."
+    rng = np.random.default_rng(10)
+    names = np.array(list("abcdefgh"))
+    drawn = [[rng.permutation(names)[:n].tolist() for n in sizes] for sizes in ((8, 8), (5, 3, 6), (4, 8, 8))]
+    for rankings, constant, why in [
+        ([["a", "b"], ["b"]], 60, "A document that stands in both rankings gets something from both."),
+        ([["a", "b", "c"]], 60, "A single ranking stays as it is."),
+        ([["x", "a", "b"], ["y", "a", "b"], ["z", "b"]], 0,
+         "With the constant 0 a first place gives 1, a second a half, a third a third."),
+        ([["a", "b", "c", "d"], ["d", "c", "b", "a"]], 1,
+         "A first and a last place together may give more than two middle ones: add 1/(constant + rank)."),
+        ([["b", "a"], ["a", "b"]], 60, "Of equal scores the one that is met first stands first."),
+        ([["a"], []], 60, "A ranking may be empty."),
+        (drawn[0], 60, "Add 1/(constant + rank) over the rankings, rank 1 for the first."),
+        (drawn[1], 5, "A document that is missing from a ranking gets nothing from it."),
+        (drawn[2], 1, "Add 1/(constant + rank) over the rankings, rank 1 for the first."),
+    ]:
+        got = call(fuse, rankings, constant)
+        if isinstance(got, dict):
+            raise Wrong(f"{called(fuse, rankings, constant)} is a dict; return the list of its names, best "
+                        f"first.")
+        expect(list(got), list(reciprocal_rank_fusion(rankings, constant=constant)),
+               called(fuse, rankings, constant), why)
+
+def _cost(threshold, scores, answerable, invented, refused):
+    return sum(refused*(s < threshold) if a else invented*(s >= threshold) for s, a in zip(scores, answerable))
+
+@exercise("10.threshold", "core", uses="import math\nimport numpy as np",
+          hints=["For one threshold: which questions cost something? There are two kinds of them.",
+                 """An unanswerable question costs `invented` if its score is at least the threshold; an
+                 answerable one costs """
+                 "`refused` if its score is below it. Try every score as the threshold.",
+                 """Write a function `cost(t)` with those two sums, and return `min(sorted(scores),
+                 key=cost)`: of equal ones """
+                 "`min` takes the first, which is the lowest."])
+def check_threshold(best_threshold: callable):
+    "The cheapest threshold among the scores."
+    rng = np.random.default_rng(11)
+    drawn = []
+    for n, invented, refused in ((12, 5, 1), (12, 1, 5), (30, 1, 1), (30, 3, 2)):
+        answerable = (rng.random(n) < .6).tolist()
+        drawn.append(([round(float(s), 3) for s in rng.normal(.5, .15, n) + .1*np.array(answerable)],
+                      answerable, invented, refused,
+                      "Count both: unanswerable questions at or above the threshold, and answerable ones below "
+                      "it."))
+    for scores, answerable, invented, refused, why in [
+        ([.9, .5, .4], [True, False, True], 5, 1, "At .9 one question is refused and none invented."),
+        ([.9, .5, .4], [True, False, True], 1, 5,
+         "When refusing is dear and inventing cheap, answer everything."),
+        ([.8, .6, .6, .3], [True, True, False, False], 1, 1,
+         "A score that equals the threshold is answered. Of equally cheap thresholds take the lowest."),
+        ([.3, .9, .6], [True, True, True], 1, 1,
+         "With nothing unanswerable nothing has to be refused; the scores come in any order."),
+        ([.2, .9, .4], [False, False, False], 1, 1,
+         "The threshold is one of the scores, so at least one question is answered."),
+        ([.7], [True], 1, 1, "With one score there is one threshold."),
+        ([.5, .4, .3, .2], [True, False, True, False], 0, 1,
+         "If inventing costs nothing, the lowest score costs nothing."),
+        *drawn,
+    ]:
+        wanted = min(sorted(scores), key=lambda t: _cost(t, scores, answerable, invented, refused))
+        got = call(best_threshold, scores, answerable, invented, refused)
+        said = called(best_threshold, scores, answerable, invented, refused)
+        if np.ndim(got) == 0 and not isinstance(got, str) and float(got) not in scores:
+            raise Wrong(f"{said} is {float(got):.4g}, which is none of the scores; try each score as the "
+                        f"threshold.")
+        if np.ndim(got) == 0 and not isinstance(got, str) and float(got) != wanted:
+            mine, best = (_cost(t, scores, answerable, invented, refused) for t in (float(got), wanted))
+            if mine == best:
+                raise Wrong(f"{said} is {float(got):.4g}; {wanted:.4g} costs as little and answers more.")
+            raise Wrong(f"{said} is {float(got):.4g}, which costs {mine:g}; {best:g} is possible. {why}")
+        expect(got, wanted, said, why)
+
+def _diverse(query, vectors, k, balance):
+    near, picked = vectors @ query, []
+    while len(picked) < min(k, len(vectors)):
+        again = (vectors @ vectors[picked].T).max(axis=1) if picked else np.zeros(len(vectors))
+        value = balance*near - (1 - balance)*again
+        value[picked] = -np.inf
+        picked.append(int(value.argmax()))
+    return picked
+
+@exercise("10.diverse", "stretch", uses="import math\nimport numpy as np",
+          hints=["Pick in a loop. What is the value of each passage in the first round, and what changes after "
+                 "one is picked?",
+                 """For each passage keep the largest similarity to any that is picked. Of what is left, pick
+                 the largest """
+                 "`balance*near - (1 - balance)*again`.",
+                 """`near = vectors @ query`; `again = (vectors @ vectors[picked].T).max(axis=1)` once
+                 something is picked, zeros """
+                 "before; set the values of those already picked to minus infinity and take `argmax`."])
+def check_diverse(diverse: callable):
+    "Maximal marginal relevance."
+    def unit(rows): return np.round(rows / np.linalg.norm(rows, axis=-1, keepdims=True), 2)
+    rng = np.random.default_rng(12)
+    twins = unit(np.array([[1., .1, 0], [1., .1, .01], [.6, -.7, .2], [0, 0, 1.]]))
+    for query, vectors, k, balance, why in [
+        (np.array([1., 0, 0]), twins, 2, 1., "With a balance of 1 only the nearness to the query counts."),
+        (np.array([1., 0, 0]), twins, 2, .5, "The twin of a passage that is picked already adds nothing new."),
+        (np.array([1., 0, 0]), twins, 3, .5,
+         "Compare with *all* that are picked and take the largest similarity, not the last one's."),
+        (np.array([1., 0, 0]), twins, 9, .5, "There may be fewer passages than k."),
+        (unit(np.array([1., 1.])), np.array([[1., 0], [0, 1.]]), 2, .5,
+         "Of equal values take the smaller number."),
+        *((unit(rng.normal(size=3)), unit(rng.normal(size=(6, 3)) + .6), 5, b, why) for b, why in
+          ((.7, "The value is balance*near - (1 - balance)*(largest similarity to one that is picked)."),
+           (.3, "No passage is picked twice, however good it is."),
+           (.5, "Compare with all that are picked and take the *largest* similarity, not their sum or mean."))),
+    ]:
+        got = call(diverse, query, vectors, k, balance)
+        expect([int(i) for i in np.ravel(got)], _diverse(query, vectors, k, balance),
+               called(diverse, query, vectors, k, balance), why)

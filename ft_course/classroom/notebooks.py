@@ -1,0 +1,152 @@
+"""The learner's copy of the course, and what its authors need to keep notebooks, package and README in step"""
+
+
+import hashlib, json, re, sys
+from pathlib import Path
+
+from ft_course.core import CourseError, atomic_path
+from ft_course.classroom.exercises import BEGIN, gather_solutions, without_solution
+
+def course_root(
+    start=None,  # where to look from; the current folder by default
+) -> Path:
+    """The folder of the clone: the nearest one, upwards from `start` or around the installed package,
+    that holds `settings.ini` and `nbs`. Raises `CourseError` when there is none."""
+    import ft_course
+    for place in (Path(start or ".").resolve(), Path(ft_course.__file__).resolve().parent):
+        for folder in (place, *place.parents):
+            if (folder/"settings.ini").is_file() and (folder/"nbs").is_dir(): return folder
+    raise CourseError(f"There is no course here: neither {Path(start or '.').resolve()} nor a folder above it "
+                      "holds settings.ini and nbs; go to the folder you cloned and try again.")
+
+def chapters(root: Path) -> list[Path]:
+    """Every notebook of the course, in order: the numbered parts first, then the library's.
+    Those of `nbs/checks`, which prove the exercises' checks, are not a reader's."""
+    found = [p for p in (root/"nbs").rglob("*.ipynb")
+             if not {".ipynb_checkpoints", "checks"} & {*p.parts} and p.name != "index.ipynb"]
+    return sorted(found, key=lambda p: (p.parent.name == "library", p.relative_to(root).as_posix()))
+
+PICTURE = re.compile(r'<img [^>]*src="data:image/png;base64,([^"]+)"')
+
+def _learners_cells(cell: dict) -> list[dict]:
+    "What becomes of a cell in the learner's copy: no output, no solution; a check's picture stands before it."
+    if cell["cell_type"] != "code": return [cell]
+    source = "".join(cell["source"])
+    shown = "".join(part for o in cell["outputs"] for part in o.get("data", {}).get("text/html", ""))
+    pictures = PICTURE.findall(shown) if source.startswith("check(") else []
+    before = []
+    for png in pictures[:1]:
+        before = [{"cell_type": "markdown", "id": f"{cell.get('id', 'check')}-aim"[-64:], "metadata": {},
+                   "attachments": {"aim.png": {"image/png": png}},
+                   "source": ["Yours should come out like this:\n", "\n",
+                              "![the picture that the model solution gives](attachment:aim.png)"]}]
+    cell = cell | {"outputs": [], "execution_count": None}
+    if BEGIN in source: cell["source"] = without_solution(source).splitlines(keepends=True)
+    return [*before, cell]
+
+def _state(notebook: dict) -> str:
+    "A digest of what a reader can change: kinds, sources and outputs of the cells."
+    cells = [[c["cell_type"], "".join(c["source"]), c.get("outputs", [])] for c in notebook["cells"]]
+    return hashlib.sha256(json.dumps(cells, sort_keys=True).encode()).hexdigest()
+
+def learners_copy(
+    root: Path,    # the clone
+    target: Path,  # the copy's folder, made if it is not there
+) -> list[str]:    # names of notebooks that were kept although the course has a newer version
+    "Makes or refreshes the learner's copy; never overwrites a notebook that the learner changed."
+    record = target/".course.json"
+    try: known = json.loads(record.read_text(encoding="utf-8"))
+    except (OSError, ValueError): known = {}
+    kept = []
+    for source in chapters(root):
+        name = source.relative_to(root/"nbs").as_posix()
+        notebook = json.loads(source.read_text(encoding="utf-8"))
+        notebook["cells"] = [mine for cell in notebook["cells"] for mine in _learners_cells(cell)]
+        notebook["metadata"].pop("widgets", None)
+        state, file = _state(notebook), target/name
+        if file.exists():
+            try: now = _state(json.loads(file.read_text(encoding="utf-8")))
+            except (ValueError, KeyError): now = "damaged"
+            if now == state:
+                known[name] = state
+                continue
+            if now != known.get(name):
+                if known.get(name) != state: kept.append(name)
+                continue
+        with atomic_path(file) as tmp:
+            tmp.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        known[name] = state
+    with atomic_path(record) as tmp: tmp.write_text(json.dumps(known, indent=1), encoding="utf-8")
+    return kept
+
+def readme(root: Path) -> str:
+    """README.md as Markdown, from `nbs/index.ipynb`: its cells and, as text, their outputs;
+    cells marked `#| hide` are left out."""
+    notebook, parts = (json.loads((root/"nbs"/"index.ipynb").read_text(encoding="utf-8")),
+                       ["<!-- made from nbs/index.ipynb: edit there, then `make readme` -->"])
+    for cell in notebook["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "markdown": parts.append(source)
+        elif "#| hide" not in source:
+            code = re.sub(r"^#[|].*\n", "", source, flags=re.M)
+            parts.append(f"```python\n{code}\n```")
+            for output in cell.get("outputs", []):
+                text = "".join(output.get("data", {}).get("text/plain", output.get("text", "")))
+                if text.strip(): parts.append(f"```\n{text.rstrip()}\n```")
+    return "\n\n".join(parts) + "\n"
+
+def _is_bar(output) -> bool:
+    "Is this output a progress bar, or what is left of one?"
+    text = "".join(output.get("data", {}).get("text/plain", "")).strip()
+    return output.get("output_type") == "display_data" and (not text or bool(re.search(r"\d+%\|", text)))
+
+def tidy(notebook):
+    """Drops progress bars, standard error, widget states and run-time metadata from an executed notebook
+    (in place)."""
+    for cell in notebook.cells:
+        if cell.cell_type != "code": continue
+        cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr" and not _is_bar(o)]
+        cell.metadata = {k: v for k, v in cell.metadata.items() if k in ("tags", "nbgrader")}
+    notebook.metadata = {k: v for k, v in notebook.metadata.items() if k == "kernelspec"}
+    return notebook
+
+def execute(
+    path: Path,
+    timeout: int = 900,  # seconds for one cell
+):
+    """Runs a notebook top to bottom in a fresh kernel, in its folder, and saves it tidied.
+    Raises what the first failing cell raised; the file is then as it was."""
+    import os
+    import nbformat
+    from nbclient import NotebookClient
+    notebook = nbformat.read(path, as_version=4)
+    environment = {k: v for k, v in os.environ.items() if k != "MPLBACKEND"}   # a backend without pictures would lose the figures
+    NotebookClient(notebook, timeout=timeout, kernel_name="python3",
+                   resources={"metadata": {"path": str(path.parent)}}).execute(env=environment)
+    with atomic_path(path) as tmp: nbformat.write(tidy(notebook), tmp)
+    from nbdev.clean import nbdev_clean
+    nbdev_clean(str(path))
+
+def solutions(root: Path) -> str:
+    "Every exercise's solution, from the marked cells of the chapters, as JSON."
+    found = {}
+    for path in chapters(root):
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        code = ["".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "code"]
+        if path.parent.name != "library": found |= gather_solutions(code)
+    return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+
+def main(argv=None):
+    """For authors: `readme` writes README.md, `solutions` gathers the exercises' solutions, `execute NOTEBOOK ...`
+    runs and tidies notebooks (`make readme`, `make export`, `make nb NB=...`)."""
+    argv, root = list(sys.argv[1:] if argv is None else argv), course_root()
+    if argv[:1] == ["readme"]:
+        with atomic_path(root/"README.md") as tmp: tmp.write_text(readme(root), encoding="utf-8")
+    elif argv == ["solutions"]:
+        with atomic_path(root/"ft_course"/"checks"/"solutions.json") as tmp:
+            tmp.write_text(solutions(root), encoding="utf-8")
+    elif argv[:1] == ["execute"]:
+        for name in argv[1:]:
+            print(name, flush=True)
+            execute(Path(name))
+    else: raise SystemExit(" ".join(main.__doc__.split()))

@@ -1,0 +1,65 @@
+"Sentences whose numbers are computed, and figures with alternative text."
+import re
+
+
+class Sentence(str):
+    "A string that notebooks show as text."
+    def _repr_markdown_(self): return str(self)
+    def __repr__(self): return str(self)
+
+
+def say(
+    template: str,  # a sentence with fields, as for `str.format`
+    **values,       # what goes into them
+) -> Sentence:
+    "The sentence with its values filled in."
+    return Sentence(template.format(**values))
+
+
+def claim(
+    holds: bool,    # the condition the sentence stands on
+    template: str,  # the sentence, with fields
+    **values,
+) -> Sentence:
+    "The sentence, if it holds; otherwise an `AssertionError` that says which claim failed."
+    if not holds: raise AssertionError(f"this claim does not hold: {say(template, **values)}")
+    return say(template, **values)
+
+
+def alternative_text(
+    figure,  # of matplotlib
+) -> str:
+    "What is written in the figure: titles, labels of the axes, names of bars and lines, remarks."
+    said = []
+    for ax in figure.axes:
+        axes = " over ".join(filter(None, (ax.get_ylabel(), ax.get_xlabel())))
+        legend = ax.get_legend().get_texts() if ax.get_legend() else []
+        names = [t for t in (*ax.get_xticklabels(), *ax.get_yticklabels()) if re.search("[^\\W\\d]", t.get_text())]
+        inside = dict.fromkeys(t.get_text() for t in (*names, *ax.texts, *legend) if t.get_text())
+        parts = filter(None, (ax.get_title(), axes, ", ".join(inside)))
+        said.append(": ".join(" ".join(part.split()) for part in parts))
+    return "Figure. " + "; ".join(filter(None, said))
+
+
+def _figure_html(figure) -> str:
+    "The figure as an HTML image with its alternative text."
+    import base64, html, io
+    png = io.BytesIO()
+    figure.savefig(png, format="png", bbox_inches="tight", dpi=figure.dpi)
+    data = base64.b64encode(png.getvalue()).decode()
+    return f'<img alt="{html.escape(alternative_text(figure))}" src="data:image/png;base64,{data}">'
+
+
+def figures(
+    dpi: int = 110,
+):
+    "Sets how figures look from here on; in a notebook, each is shown with its alternative text."
+    from IPython import get_ipython
+    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
+    plt.rcParams.update({"figure.dpi": dpi, "font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
+    if (shell := get_ipython()) is None: return
+    plt.switch_backend(plt.get_backend())   # a backend that starts later would put its own formatters in place
+    formatters = shell.display_formatter.formatters
+    formatters["text/html"].for_type(Figure, _figure_html)
+    formatters["image/png"].pop(Figure, None)

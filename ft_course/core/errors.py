@@ -1,0 +1,32 @@
+"The course's error, and sentences that errors share."
+import errno
+
+
+class CourseError(Exception):
+    """Something around the course is not as it must be; the message says what, what was expected,
+    and what to do."""
+
+
+def did_you_mean(
+    name: str,  # what was asked for
+    known,      # what there is, an iterable of strings
+) -> str:       # " (did you mean 'x'?)", or an empty string when nothing is close
+    "A hint that names the closest of the known names."
+    import difflib
+    close = difflib.get_close_matches(str(name), [str(k) for k in known], n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def disk_error(
+    err: OSError,  # what the system said
+    path,          # the file or folder that was being written
+) -> CourseError:
+    "The `CourseError` that says in one sentence why `path` could not be written."
+    what = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up",
+            errno.EFBIG: "the file would exceed this process's size limit",
+            errno.EACCES: "this folder may not be written to", errno.EPERM: "this folder may not be written to",
+            errno.EROFS: "the file system is read-only",
+            errno.ENOTDIR: "a file stands where a folder should be",
+            errno.EEXIST: "a file stands where a folder should be"}.get(err.errno, err.strerror or str(err))
+    return CourseError(f"Could not write {path}: {what}. Nothing was left half-written; make room or choose "
+                       "another place (FT_COURSE_HOME moves the course's cache), then run it again.")

@@ -1,0 +1,48 @@
+"Files that are whole or absent."
+import contextlib
+import errno
+import os
+import re
+import secrets
+import shutil
+from pathlib import Path
+
+from ft_course.core.errors import disk_error
+
+
+@contextlib.contextmanager
+def atomic_path(
+    path,  # where the finished file or folder will stand
+):         # yields a temporary path in the same folder, to be created as a file or a folder by the caller
+    """Write to a temporary name and rename at the end: `path` is whole or absent, also after a crash.
+    Raises `CourseError` when it cannot be written."""
+    path = Path(path).resolve()
+    tmp = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield tmp
+        if path.is_dir():
+            old = tmp.with_suffix(".old.tmp")
+            try:
+                os.replace(path, old)
+                os.replace(tmp, path)
+            except BaseException:   # between the two there would be neither the old nor the new
+                if old.exists() and not path.exists(): os.replace(old, path)
+                raise
+            shutil.rmtree(old, ignore_errors=True)
+        else: os.replace(tmp, path)
+    except Exception as err:
+        # safetensors wraps the system's number in a text, PyTorch's writer raises another error while handling the system's
+        number = (err.errno if isinstance(err, OSError)
+                  else int((re.search(r"os error (\d+)", str(err)) or [0, 0])[1]))
+        behind = err.__context__
+        while not number and behind:
+            if isinstance(behind, OSError) and behind.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS):
+                number = behind.errno
+            behind = behind.__context__
+        if not number: raise
+        raise disk_error(OSError(number, os.strerror(number)), path) from err
+    finally:
+        with contextlib.suppress(OSError):
+            if tmp.is_dir(): shutil.rmtree(tmp, ignore_errors=True)
+            else: tmp.unlink(missing_ok=True)

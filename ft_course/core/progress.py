@@ -1,0 +1,50 @@
+"Bars, and a meter of seconds and memory."
+import sys
+import threading
+import time
+
+
+def progress(
+    items=None,      # what to iterate over; None for a bar that is moved with `.update(n)`
+    desc: str = "",  # a few words beside the bar
+    total=None,      # how many items, when `len(items)` cannot say
+    unit: str = "it",
+):
+    """`items`, with a progress bar that appears after two seconds and goes away at the end (tqdm);
+    without one in a background thread, which has no place of its own to show it."""
+    from tqdm.auto import tqdm
+    return tqdm(items, desc=desc, total=total, unit=unit, delay=2, leave=False, mininterval=.5,
+                disable=threading.current_thread() is not threading.main_thread())
+
+
+class Meter:
+    """Measures a block: `seconds` (wall clock) and `peak_mb` (largest resident memory of this process in MB,
+    sampled every 50 ms; on CUDA, `cuda_mb` too)."""
+    seconds = peak_mb = cuda_mb = None
+
+    def __enter__(self):
+        import psutil
+        self._process, self._done, self.peak_mb = psutil.Process(), threading.Event(), 0.
+        self._sample()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        torch = sys.modules.get("torch")
+        if torch and torch.cuda.is_available(): torch.cuda.reset_peak_memory_stats()
+        self._start = time.perf_counter()
+        return self
+
+    def _sample(self): self.peak_mb = max(self.peak_mb, self._process.memory_info().rss / 1e6)
+
+    def _watch(self):
+        while not self._done.wait(.05): self._sample()
+
+    def __exit__(self, *exc):
+        self.seconds = time.perf_counter() - self._start
+        self._done.set(); self._thread.join()
+        self._sample()
+        torch = sys.modules.get("torch")
+        if torch and torch.cuda.is_available(): self.cuda_mb = torch.cuda.max_memory_allocated() / 1e6
+
+    def __repr__(self):
+        return ("Meter(not finished)" if self.seconds is None
+                else f"Meter({self.seconds:.1f} s, {self.peak_mb:.0f} MB)")

@@ -1,0 +1,1 @@
+"The estimators and what hangs on a run: callbacks, checkpoints."

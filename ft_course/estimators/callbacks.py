@@ -1,0 +1,249 @@
+"""What hangs on a training run: checkpoints and exact resume, signals, a record, a live plot, a guard against divergence"""
+
+
+import json, math, random, signal, sys, threading, time, warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ft_course.core import CourseError, Meter, atomic_path
+from ft_course.training import Callback
+
+def _random_states() -> dict:
+    "The states of the generators that a step may draw from, as plain types and tensors."
+    kind, keys, *rest = np.random.get_state()
+    return {"python": random.getstate(), "numpy": [kind, keys.tolist(), *rest],
+            "torch": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []}
+
+def _set_random_states(states: dict):
+    version, numbers, gauss = states["python"]
+    random.setstate((version, tuple(numbers), gauss))
+    kind, keys, *rest = states["numpy"]
+    np.random.set_state((kind, np.array(keys, dtype=np.uint32), *rest))
+    torch.set_rng_state(states["torch"])
+    if states["cuda"] and torch.cuda.is_available(): torch.cuda.set_rng_state_all(states["cuda"])
+
+_SIGNALLED = "stopped by "   # begins the reason when it was a signal; a checkpoint does not keep it, for the run shall go on
+
+def _plain(value):
+    "`value` with NumPy's numbers as Python's, inside lists, tuples and dicts as well."
+    if isinstance(value, np.generic): return value.item()
+    if isinstance(value, dict): return {k: _plain(v) for k, v in value.items()}
+    return type(value)(map(_plain, value)) if isinstance(value, (list, tuple)) else value
+
+def _names(hooks) -> list[str]:
+    "A name for each callback: its class, and a number where there are several of one class."
+    kinds = [type(hook).__name__ for hook in hooks]
+    return [f"{kind}:{kinds[:i].count(kind)}" for i, kind in enumerate(kinds)]
+
+@dataclass
+class Checkpoint(Callback):
+    """Keeps the run's state in `folder`/checkpoint.pt, every `every` steps and at its end;
+    a `fit` of the same estimator on the same rows goes on from there.
+    Raises `CourseError` for a checkpoint of something else."""
+    folder: str
+    every: int = 100   # steps between two checkpoints
+
+    def __post_init__(self):
+        if self.every < 1: raise ValueError(f"Checkpoint(every={self.every}): every has to be 1 step or more")
+
+    @property
+    def file(self) -> Path: return Path(self.folder)/"checkpoint.pt"
+
+    def on_train_begin(self, run):
+        self._saved = None   # the step of the last checkpoint
+        for left_over in self.file.parent.glob(f".{self.file.name}.*.tmp"):
+            left_over.unlink(missing_ok=True)
+
+    def on_restore(self, run):
+        if not self.file.is_file(): return
+        try:
+            state = torch.load(self.file, map_location="cpu", weights_only=True)
+            about = state["about"]
+        except Exception as err:
+            raise CourseError(f"{self.file} cannot be read as a checkpoint ({type(err).__name__}); "
+                              "delete it to train from the start.") from err
+        self._compare(about, _plain(run.about))
+        run.model.load_state_dict(state["model"])
+        run.optimizer.load_state_dict(state["optimizer"])
+        run.scheduler.load_state_dict(state["scheduler"])
+        run.step, run.epoch, run.history, run.evaluations = (
+            state[k] for k in ("step", "epoch", "history", "evaluations"))
+        run.stop, self._saved = run.stop or state["stop"], run.step
+        for hook, name in zip(run.hooks, _names(run.hooks)):
+            if state["hooks"].get(name): hook.load_state_dict(state["hooks"][name])
+        _set_random_states(state["random"])
+
+    def _compare(self, saved: dict, now: dict):
+        if saved == now: return
+        what = next(k for k in now if saved.get(k) != now[k])
+        said = {"rows": "of a run on other rows", "n_rows": "of a run on other rows",
+                "weights": "of a run that began with other weights"}.get(
+            what, f"of a run with other {what} ({saved.get(what)}, now {now[what]})")
+        raise CourseError(f"{self.file} is {said}: it cannot be continued here. "
+                          "Give Checkpoint another folder, or delete this one to train from the start.")
+
+    def save(self, run):
+        "Writes the run's state, whole or not at all."
+        hooks = {name: hook.state_dict() for hook, name in zip(run.hooks, _names(run.hooks))}
+        kept = {"about": run.about, "step": run.step, "epoch": run.epoch, "history": run.history,
+                "evaluations": run.evaluations, "hooks": hooks, "random": _random_states(),
+                "stop": "" if run.stop.startswith(_SIGNALLED) else run.stop}
+        states = {name: getattr(run, name).state_dict() for name in ("model", "optimizer", "scheduler")}
+        with atomic_path(self.file) as tmp, open(tmp, "wb") as file: torch.save(_plain(kept | states), file)
+        self._saved = run.step
+
+    def on_step_end(self, run):
+        if run.step % self.every == 0 or run.step == run.n_steps or run.stop: self.save(run)
+
+    def on_train_end(self, run):
+        # a reason to stop may have come after this callback's turn; in the middle of a step there is nothing to save
+        if run.stop and not run.failed and self._saved != run.step: self.save(run)
+
+@dataclass
+class StopOnSignal(Callback):
+    """SIGINT and SIGTERM end the run after the current step (a `Checkpoint` then saves) and are raised afterwards,
+    as `KeyboardInterrupt` and `SystemExit`. The handlers that were there before are put back."""
+    _before = {}
+
+    def on_train_begin(self, run):
+        self._before = {}
+        # only the main thread may set handlers
+        if threading.current_thread() is not threading.main_thread(): return
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, lambda number, frame: self._stop(run, number))
+
+    def _stop(self, run, number):
+        run.stop = run.stop or _SIGNALLED + signal.Signals(number).name
+        run.interrupt = KeyboardInterrupt() if number == signal.SIGINT else SystemExit(128 + number)
+        self._restore()
+
+    def _restore(self):
+        for number, handler in self._before.items(): signal.signal(number, handler)
+        self._before = {}
+
+    def on_train_end(self, run):
+        self._restore()
+        if not run.interrupt: return
+        resume = [f"; fit again with Checkpoint({str(hook.folder)!r}) to go on"
+                  for hook in run.hooks if isinstance(hook, Checkpoint)][:1]
+        said = f"{run.stop} after step {run.step} of {run.n_steps}{''.join(resume)}"
+        if isinstance(run.interrupt, KeyboardInterrupt): run.interrupt.args = (said,)
+        else: print(said, file=sys.stderr, flush=True)
+
+@dataclass
+class KeepLastGood(Callback):
+    """When loss or gradient stop being numbers, puts back the weights of the last good step that was kept
+    and ends the run there with a warning. A step counts as good while the mean loss of its last steps
+    is below `worse` times the best such mean."""
+    every: int = 20      # steps between two copies, and over which losses are averaged
+    worse: float = 2.
+
+    def __post_init__(self):
+        if self.every < 1: raise ValueError(f"KeepLastGood(every={self.every}): every has to be 1 step or more")
+
+    def on_train_begin(self, run):
+        self._best, self._step, self._weights = math.inf, run.step, self._copy(run)
+
+    def _copy(self, run):
+        return {name: p.detach().clone() for name, p in run.model.named_parameters() if p.requires_grad}
+
+    def on_step_end(self, run):
+        if run.step % self.every: return
+        mean = float(np.mean([s["loss"] for s in run.history[-self.every:]]))
+        if mean <= self.worse*self._best: self._step, self._weights = run.step, self._copy(run)
+        self._best = min(self._best, mean)
+
+    def on_divergence(self, run):
+        with torch.no_grad():
+            for name, p in run.model.named_parameters():
+                if name in self._weights: p.copy_(self._weights[name])
+        run.stop = (f"the loss stopped being a number at step {run.step + 1} of {run.n_steps}; "
+                    f"the weights of step {self._step} are back. "
+                    f"Lower the learning rate {run.hparams.learning_rate:g}")
+        warnings.warn(run.stop, stacklevel=2)
+
+    def on_train_end(self, run): self._weights = {}
+    def state_dict(self): return {"best": self._best, "step": self._step, "weights": self._weights}
+
+    def load_state_dict(self, state):
+        self._best, self._step, self._weights = (state[k] for k in ("best", "step", "weights"))
+
+
+@dataclass
+class RunRecord(Callback):
+    """Writes a JSON record of the run to `file`: settings, digests, versions, machine, seconds, peak memory in MB,
+    every step, every evaluation, and how it ended. A record that cannot be written is a warning:
+    no run is lost for it."""
+    file: str
+    _meter = None
+
+    def on_train_begin(self, run): self._meter = Meter().__enter__()
+    def on_epoch_end(self, run): self._write(run, "running", time.perf_counter() - self._meter._start)
+
+    def on_train_end(self, run):
+        if self._meter is None: return
+        self._meter.__exit__()
+        ended = f"failed: {run.failed!r}" if run.failed else run.stop or "finished"
+        self._write(run, ended, self._meter.seconds)
+        self._meter = None
+
+    def _write(self, run, ended: str, seconds: float):
+        from ft_course.evaluation import provenance
+        record = {"about": run.about, "steps": f"{run.step} of {run.n_steps}", "ended": ended,
+                  "seconds": round(seconds, 1), "peak_mb": round(self._meter.peak_mb),
+                  "history": run.history, "evaluations": run.evaluations} | provenance()
+        try:
+            with atomic_path(self.file) as tmp: tmp.write_text(json.dumps(_plain(record), indent=1), encoding="utf-8")
+        except CourseError as err: warnings.warn(f"{err} (The run goes on without its record.)", stacklevel=2)
+
+@dataclass
+class LivePlot(Callback):
+    """A figure in the notebook with the losses so far, redrawn every `seconds`;
+    outside a notebook it does nothing."""
+    seconds: float = 2.
+    _display = None
+
+    def on_train_begin(self, run):
+        self._display, self._drawn = None, 0.
+        try: from IPython import get_ipython
+        except ImportError: return
+        if get_ipython() is not None and hasattr(get_ipython(), "kernel"):
+            from IPython.display import display
+            self._display = display(self._figure(run), display_id=True)
+
+    def on_step_end(self, run):
+        if self._display and time.perf_counter() - self._drawn > self.seconds: self._draw(run)
+
+    def on_train_end(self, run):
+        if self._display: self._draw(run)
+        self._display = None
+
+    def _draw(self, run):
+        self._drawn = time.perf_counter()
+        self._display.update(self._figure(run))
+
+    def _figure(self, run):
+        import io
+        from IPython.display import Image
+        from matplotlib.figure import Figure
+        figure = Figure(figsize=(6, 2.4), dpi=100, layout="constrained")
+        ax = figure.subplots()
+        losses = [s["loss"] for s in run.history]
+        ax.plot(range(1, len(losses) + 1), losses, color="0.75", lw=1)
+        if len(losses) >= 10:
+            smooth = np.convolve(losses, np.ones(10)/10, "valid")
+            ax.plot(np.arange(10, len(losses) + 1), smooth, color="#0072B2")
+            ax.annotate("training, mean of 10", (len(losses), smooth[-1]), (4, 0),
+                        textcoords="offset points", color="#0072B2", va="center")
+        scored = [(e["step"], e["validation_loss"]) for e in run.evaluations if "validation_loss" in e]
+        if scored:
+            ax.plot(*zip(*scored), "o-", color="#D55E00")
+            ax.annotate("validation", scored[-1], (4, 8), textcoords="offset points", color="#D55E00")
+        ax.set(xlabel="step", ylabel="loss (nats)", xlim=(0, 1.3*run.n_steps))
+        png = io.BytesIO()
+        figure.savefig(png, format="png")
+        return Image(png.getvalue(), alt=f"losses of {len(losses)} of {run.n_steps} steps")
