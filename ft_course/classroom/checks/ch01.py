@@ -6,7 +6,8 @@ import math
 import numpy as np
 
 from ft_course import evaluation
-from ft_course.classroom.exercises import Wrong, call, called, exercise, expect, expect_call
+from ft_course.classroom.exercises import exercise
+from ft_course.classroom.expect import Wrong, call, called, expect, expect_call
 
 @exercise("01.right", "warm-up", uses="from collections import Counter\nimport numpy as np", hints=[
     "Go through both lists together, place by place. `zip` does that.",

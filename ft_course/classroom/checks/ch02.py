@@ -5,7 +5,8 @@ import math
 
 import numpy as np
 
-from ft_course.classroom.exercises import Wrong, call, called, exercise, expect, expect_call, shown
+from ft_course.classroom.exercises import exercise
+from ft_course.classroom.expect import Wrong, call, called, expect, expect_call, shown
 
 def _ask(function, *ways):
     "What the function gives for the first of these ways to hand over the inputs that does not make it stumble."

@@ -5,7 +5,8 @@ from collections import Counter
 
 import numpy as np
 
-from ft_course.classroom.exercises import Wrong, call, called, exercise, expect, expect_call
+from ft_course.classroom.exercises import exercise
+from ft_course.classroom.expect import Wrong, call, called, expect, expect_call
 
 @exercise("03.cut", "warm-up", uses="import numpy as np", hints=[
     "How many tokens does one text lose? Nothing, if it fits.",

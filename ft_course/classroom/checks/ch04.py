@@ -5,7 +5,8 @@ import math
 
 import numpy as np
 
-from ft_course.classroom.exercises import Wrong, call, called, exercise, expect, expect_call
+from ft_course.classroom.exercises import exercise
+from ft_course.classroom.expect import Wrong, call, called, expect, expect_call
 
 def _macro_f1(references, predictions) -> float:
     "Mean F1 over the labels in either list."

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import torch
 from torch import nn
 
-from ft_course.classroom.exercises import NotAttempted, Wrong, call, called, exercise, expect, expect_call
+from ft_course.classroom.exercises import exercise
+from ft_course.classroom.expect import NotAttempted, Wrong, call, called, expect, expect_call
 from ft_course.training import HParams, step_plan
 
 @exercise("05.steps", "warm-up", uses="import math\nimport numpy as np", hints=[

@@ -5,7 +5,8 @@ import math
 
 import numpy as np
 
-from ft_course.classroom.exercises import Wrong, call, called, exercise, expect, expect_call
+from ft_course.classroom.exercises import exercise
+from ft_course.classroom.expect import Wrong, call, called, expect, expect_call
 from ft_course.training import HParams, step_plan
 
 @exercise("06.steps", "warm-up", uses="import math\nimport numpy as np",

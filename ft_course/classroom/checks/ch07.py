@@ -3,7 +3,8 @@
 
 import numpy as np
 
-from ft_course.classroom.exercises import NotAttempted, Wrong, call, called, exercise, expect, expect_call, shown
+from ft_course.classroom.exercises import exercise
+from ft_course.classroom.expect import NotAttempted, Wrong, call, called, expect, expect_call, shown
 
 @exercise("07.warmup", "warm-up", uses="import numpy as np\nimport torch",
           hints=["A number that stays is scaled up, so that the average over many masks is the number itself.",

@@ -5,7 +5,8 @@ import math
 
 import numpy as np
 
-from ft_course.classroom.exercises import Wrong, call, called, exercise, expect, expect_call
+from ft_course.classroom.exercises import exercise
+from ft_course.classroom.expect import Wrong, call, called, expect, expect_call
 from ft_course.prompting import shared_prefix
 
 def _label_probabilities(logs, normalize):

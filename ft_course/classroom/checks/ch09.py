@@ -3,7 +3,8 @@
 
 import numpy as np
 
-from ft_course.classroom.exercises import Wrong, call, called, exercise, expect, shown
+from ft_course.classroom.exercises import exercise
+from ft_course.classroom.expect import Wrong, call, called, expect, shown
 
 def _array(value):
     "The value as an array of floats, or None."
