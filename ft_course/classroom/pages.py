@@ -6,7 +6,7 @@ from ft_course.classroom.quizzes import quiz_names, quiz_question
 from ft_course.classroom.solutions import exercise_names
 from ft_course.core.contents import chapter as chapter_of
 from ft_course.core.contents import contents, hours
-from ft_course.core.display import Page, Sentence, link, table_page
+from ft_course.core.display import Page, Sentence, link, marked_up, table_page
 
 
 def computing_time(
@@ -56,8 +56,10 @@ def chapter_page(
 ) -> Page:
     "What of a chapter's quiz and exercises is done, as a table."
     quizzes, exercises = recall("quizzes"), recall("exercises")
-    rows = [["quiz", textwrap.shorten(quiz_question(n)["question"], 80, placeholder=" …"), quiz_state(quizzes.get(n, {}))]
-            for n in _of(chapter, quiz_names())]
+    def asked(name):
+        question = textwrap.shorten(quiz_question(name)["question"], 80, placeholder=" …")
+        return Page(question, marked_up(question))
+    rows = [["quiz", asked(n), quiz_state(quizzes.get(n, {}))] for n in _of(chapter, quiz_names())]
     rows += [["exercise", n, exercise_state(exercises.get(n, {}))] for n in _of(chapter, exercise_names())]
     return table_page(f"{chapter} {chapter_of(chapter).title}", ["", "question", "state"], rows)
 
