@@ -12,8 +12,8 @@ PUBLIC = {name: f"ft_course.{module}" for module, names in {   # what users impo
     "core": "CourseError",
     "data": "Task EXAMPLE_CSV audit load_task",
     "evaluation": "compare interval verdict",
-    "training": "FineTunedClassifier FineTunedGenerator Full HParams HeadOnly LastLayers",
-    "estimators.callbacks": "Checkpoint EarlyStopping",
+    "training": "EarlyStopping FineTunedClassifier FineTunedGenerator Full HParams HeadOnly LastLayers Method",
+    "estimators.callbacks": "Checkpoint",
     "embeddings": "EmbeddingClassifier embed",
     "prompting": "Endpoint PromptClassifier generate generate_json",
     "rag": "DocumentIndex",
@@ -21,5 +21,5 @@ PUBLIC = {name: f"ft_course.{module}" for module, names in {   # what users impo
     "widgets": "experiment",
 }.items() for name in names.split()}
 
-__all__ = ["PUBLIC", "__version__", *PUBLIC]
+__all__ = ["__version__", *PUBLIC]
 __getattr__, __dir__ = lazy_names(__name__, PUBLIC)

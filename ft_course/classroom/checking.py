@@ -10,9 +10,11 @@ from ft_course.classroom.solutions import model_solutions
 from ft_course.core import CourseError
 from ft_course.core.display import Page, marked_up
 
+
 def _count(value) -> int:
     "A count from the learner's file, which anyone may have edited: 0 for what is none."
     return max(value, 0) if isinstance(value, int) and not isinstance(value, bool) else 0
+
 
 def _keep(name: str, **values) -> str:
     "Keeps the values; the sentence about what went wrong, or an empty string."
@@ -20,12 +22,14 @@ def _keep(name: str, **values) -> str:
     except CourseError as err: return str(err)
     return ""
 
+
 def hint(name: str) -> Page:
     "The next of the exercise's three hints; after the third, all of them."
     hints = find_exercise(name).hints
     given = min(_count(recall("exercises", name).get("hints")) + 1, 3)
     problem = _keep(name, hints=given)
     return _page([f"Hint {i + 1} of 3: {h}" for i, h in enumerate(hints[:given])] + [problem][:bool(problem)])
+
 
 def solution(name: str) -> Page:
     "The model solution, once you have tried."
@@ -39,10 +43,12 @@ def solution(name: str) -> Page:
     code = f"<pre style='white-space:pre-wrap'><code>{html.escape(source)}</code></pre>"
     return Page(source + page, code + page.markup)
 
+
 def _page(lines: list[str]) -> Page:
     return Page("\n".join(lines), "".join(f"<p style='margin:.3em 0'>{marked_up(line)}</p>" for line in lines))
 
 SIGNS = {"solved": "✓", "wrong": "✗", "not attempted": "…"}
+
 
 def check(
     name: str,             # "06.warmup"
@@ -59,6 +65,7 @@ def check(
         said.append(_drawn(find_exercise(name), objects))
     return _checked(name, outcome, [line for line in said if line])
 
+
 def _drawn(exercise: Exercise, objects: dict) -> str:
     "Shows the exercise's picture of the learner's objects; a sentence when there is none to be had."
     if not exercise.draw: return ""
@@ -69,6 +76,7 @@ def _drawn(exercise: Exercise, objects: dict) -> str:
     except KeyboardInterrupt: raise
     except BaseException as err: return f"(It cannot be drawn: {in_words(err)})"
     return ""
+
 
 def _checked(name: str, outcome: Outcome, said: list[str]):
     import ipywidgets as widgets

@@ -15,6 +15,7 @@ from ft_course.core.lazy import lazy_names
 LEVELS = ("warm-up", "core", "stretch")
 _exercises = {}
 
+
 @dataclass(frozen=True)
 class Exercise:
     "A named check with its level, hints, what a solution may use, and a picture of the learner's objects."
@@ -30,6 +31,7 @@ class Exercise:
         "The objects that the check asks for."
         return {name: None if p.annotation is p.empty else p.annotation
                 for name, p in inspect.signature(self.check).parameters.items()}
+
 
 def exercise(
     name: str,
@@ -47,12 +49,14 @@ def exercise(
         return check
     return registered
 
+
 @dataclass(frozen=True)
 class Outcome:
     "What a check found: `state` is 'solved', 'wrong' or 'not attempted'."
     name: str
     state: str
     message: str
+
 
 def _is_number(value, kind=(int, float, np.number)) -> bool:
     return isinstance(value, kind) and not isinstance(value, bool)
@@ -67,7 +71,9 @@ KINDS = {   # annotation -> how a sentence calls it, what it holds for
     set: ("a set", lambda v: isinstance(v, (set, frozenset))),
 }
 
+
 def _a(word: str) -> str: return f"an {word}" if word[:1].lower() in tuple("aeiou") else f"a {word}"
+
 
 def _wrong_kind(name: str, value, kind) -> str:
     "The sentence about an object of the wrong kind, or an empty string."
@@ -75,6 +81,7 @@ def _wrong_kind(name: str, value, kind) -> str:
     said, holds = KINDS.get(kind, (_a(getattr(kind, "__name__", str(kind))), lambda v: isinstance(v, kind)))
     if holds(value): return ""
     return f"`{name}` is {shown(value)}, {_a(type(value).__name__)}; it has to be {said}."
+
 
 def find_exercise(
     name: str,
@@ -86,6 +93,7 @@ def find_exercise(
     if name not in _exercises:
         raise ValueError(f"there is no exercise {name!r}{did_you_mean(name, [*_exercises, *exercise_names()])}")
     return _exercises[name]
+
 
 def evaluate_exercise(
     name: str,
@@ -111,6 +119,7 @@ def evaluate_exercise(
         said = f"What your code returns cannot be checked ({in_words(err)}); look at its type and shape."
     else: return Outcome(name, "solved", "Right.")
     return Outcome(name, "wrong", said)
+
 
 def attempt(
     name: str,

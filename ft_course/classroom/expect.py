@@ -11,6 +11,7 @@ from ft_course.classroom.running import TooLong
 class Wrong(Exception):
     "What the learner's object does not do; the message says it in a sentence."
 
+
 class NotAttempted(Exception):
     "There is nothing to check yet."
 
@@ -18,12 +19,14 @@ _short = reprlib.Repr()
 _short.maxstring = _short.maxother = 90
 _short.maxlist = _short.maxtuple = _short.maxdict = 8
 
+
 def shown(
     value,
 ) -> str:
     "The value as a message shows it: short, numbers with six digits. Never raises."
     try: return _shown(value)
     except Exception: return f"an object of type {type(value).__name__}"   # its own repr may fail
+
 
 def _shown(value) -> str:
     if isinstance(value, (float, np.floating)): return f"{value:.6g}"
@@ -35,6 +38,7 @@ def _shown(value) -> str:
         inside = ", ".join(_shown(v) for v in value)
         return f"[{inside}]" if isinstance(value, list) else f"({inside})"
     return _short.repr(value)
+
 
 def expect(
     got,               # what the learner's object gave
@@ -48,6 +52,7 @@ def expect(
     if not _same(got, wanted, tolerance):
         raise Wrong(f"{when} is {shown(got)}, and should be {shown(wanted)}.{' ' + why if why else ''}")
 
+
 def _same(got, wanted, tolerance: float) -> bool:
     if isinstance(wanted, dict):
         return (isinstance(got, dict) and set(got) == set(wanted)
@@ -60,6 +65,7 @@ def _same(got, wanted, tolerance: float) -> bool:
         return _close(got, wanted, tolerance) if wanted.dtype.kind in "iufb" else bool((got == wanted).all())
     except (TypeError, ValueError): return False
 
+
 def _close(got: np.ndarray, wanted: np.ndarray, tolerance: float) -> bool:
     if got.dtype.kind in "US" or any(isinstance(v, (str, bytes)) for v in got.flat if got.dtype.kind == "O"):
         return False   # the text "0.5" is no number
@@ -69,11 +75,13 @@ def _close(got: np.ndarray, wanted: np.ndarray, tolerance: float) -> bool:
     absolute = max(tolerance*min(1., largest or 1.), 1e-7)
     return bool(np.allclose(got.astype(float), wanted, rtol=tolerance, atol=absolute, equal_nan=True))
 
+
 def in_words(err: BaseException) -> str:
     "An error's type and message, short."
     try: message = str(err)
     except Exception: message = "its message cannot be read"   # an error class of the learner's own
     return type(err).__name__ + (f": {textwrap.shorten(message, 300)}" if message else "")
+
 
 def call(
     function,
@@ -90,11 +98,13 @@ def call(
     if result is None or result is ...: raise NotAttempted()
     return result
 
+
 def called(function, *args, **kwargs) -> str:
     "The call as a message shows it."
     given = [shown(a) for a in args] + [f"{k}={shown(v)}" for k, v in kwargs.items()]
     name = getattr(function, "__name__", "your function")
     return f"{name}({', '.join(given)})"
+
 
 def expect_call(
     function,

@@ -8,6 +8,7 @@ from pathlib import Path
 from ft_course.core import CourseError, atomic_path, disk_error
 from ft_course.core.lazy import lazy_names
 
+
 def learner_folder(
     start=".",  # where to look from, upwards
 ) -> Path | None:
@@ -19,9 +20,11 @@ KINDS = ("guesses", "quizzes", "exercises", "panels")
 FILE, FORMAT = "progress.json", 1
 _memory, _memory_lock = {}, threading.RLock()
 
+
 def _file() -> Path | None:
     folder = learner_folder()
     return folder and folder/FILE
+
 
 def _read(file: Path) -> dict:
     "The file's content. Raises `CourseError` for one that this version cannot read; the file stays as it is."
@@ -36,6 +39,7 @@ def _read(file: Path) -> dict:
                           f"{FORMAT}; use the version that wrote it, or rename it and a new one is begun. "
                           "Until then nothing is kept.")
     return content
+
 
 @contextlib.contextmanager
 def _locked(file: Path | None):
@@ -53,13 +57,16 @@ def _locked(file: Path | None):
     try: yield
     finally: lock.release()
 
+
 def _known(kind: str):
     if kind not in KINDS: raise ValueError(f"there is no kind {kind!r} of entry; there are {', '.join(KINDS)}")
+
 
 def _entries(content: dict, kind: str) -> dict:
     "The entries of a kind that are what they should be; one that was edited into something else is left out."
     entries = content.get(kind)
     return {k: v for k, v in entries.items() if isinstance(v, dict)} if isinstance(entries, dict) else {}
+
 
 def recall(
     kind: str,   # one of `KINDS`
@@ -75,9 +82,11 @@ def recall(
     entries = _entries(content, kind)
     return dict(entries if name is None else entries.get(name, {}))
 
+
 def _plain(value):
     "Numbers and arrays of NumPy and PyTorch as Python's own; anything else as its text."
     return value.tolist() if hasattr(value, "tolist") else str(value)
+
 
 def keep(
     kind: str,

@@ -5,9 +5,11 @@ from importlib import resources
 from ft_course.core import did_you_mean
 from ft_course.core.contents import contents
 
+
 def quiz_names() -> list[str]:
     "Names of the course's quiz questions ('06.batch'), in order."
     return [f"{c.number}.{key}" for c in contents() for key in _questions(c.number)]
+
 
 def _questions(chapter: str) -> dict:
     file = resources.files("ft_course")/"classroom"/"quizzes"/f"{chapter}.toml"
@@ -15,6 +17,7 @@ def _questions(chapter: str) -> dict:
     try: return tomllib.loads(file.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as err:
         raise ValueError(f"quizzes/{chapter}.toml cannot be read: {err}") from err
+
 
 def quiz_question(
     name: str,   # "06.batch"

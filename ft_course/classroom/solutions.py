@@ -5,6 +5,7 @@ from importlib import resources
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 
+
 def without_solution(
     source: str,   # a cell
 ) -> str:
@@ -21,6 +22,7 @@ def without_solution(
     if inside: raise ValueError(f"a cell has {BEGIN} and no {END} after it: {lines[0]!r}")
     return "\n".join(out)
 
+
 def gather_solutions(
     cells: list[str],   # the sources of a notebook's code cells, in order
 ) -> dict[str, str]:    # exercise -> source of its solution, without the marks
@@ -35,9 +37,11 @@ def gather_solutions(
     if waiting: raise ValueError(f"a solution has no check after it: {waiting[0].split(chr(10))[0]!r}")
     return found
 
+
 def model_solutions() -> dict[str, str]:   # exercise -> source
     "The model solution of every exercise, in order."
     return json.loads((resources.files("ft_course")/"classroom"/"checks"/"solutions.json").read_text(encoding="utf-8"))
+
 
 def exercise_names() -> list[str]:
     "Names of the course's exercises, in order."

@@ -89,7 +89,8 @@ def alternative_text(
 
 def _figure_html(figure) -> str:
     "The figure as an HTML image with its alternative text."
-    import base64, io
+    import base64
+    import io
     png = io.BytesIO()
     figure.savefig(png, format="png", bbox_inches="tight", dpi=figure.dpi)
     data = base64.b64encode(png.getvalue()).decode()
@@ -100,8 +101,8 @@ def figures(
     dpi: int = 110,
 ):
     "Sets how figures look from here on; in a notebook, each is shown with its alternative text."
-    from IPython import get_ipython
     import matplotlib.pyplot as plt
+    from IPython import get_ipython
     from matplotlib.figure import Figure
     plt.rcParams.update({"figure.dpi": dpi, "font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
     if (shell := get_ipython()) is None: return

@@ -6,14 +6,7 @@ import torch
 from torch import nn
 
 from ft_course.classroom.exercises import exercise
-from ft_course.classroom.expect import (
-    NotAttempted,
-    Wrong,
-    call,
-    called,
-    expect,
-    expect_call,
-)
+from ft_course.classroom.expect import NotAttempted, Wrong, call, called, expect, expect_call
 from ft_course.training import HParams, step_plan
 
 

@@ -2,15 +2,7 @@
 import numpy as np
 
 from ft_course.classroom.exercises import exercise
-from ft_course.classroom.expect import (
-    NotAttempted,
-    Wrong,
-    call,
-    called,
-    expect,
-    expect_call,
-    shown,
-)
+from ft_course.classroom.expect import NotAttempted, Wrong, call, called, expect, expect_call, shown
 
 
 @exercise("07.warmup", "warm-up", uses="import numpy as np\nimport torch",
