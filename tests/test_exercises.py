@@ -90,6 +90,11 @@ def test_hints_one_by_one_and_the_solution_after_an_attempt(mine, monkeypatch):
     assert recall("exercises", "00.twice")["solved"] is True, "once solved, solved"
 
 
+def test_a_value_in_place_of_a_function_is_named(mine):
+    double("00.twice")
+    assert evaluate_exercise("00.twice", {"twice": 3}).message == "`twice` is 3, an int; it has to be a function."
+
+
 def test_objects_are_found_in_the_notebook(mine, monkeypatch):
     import sys
     double("00.twice")
