@@ -673,7 +673,7 @@ def bleu(
     from sacrebleu.metrics import BLEU
     references, predictions = _pair(references, predictions)
     scorer = BLEU(tokenize="none", smooth_method="none", force=True, max_ngram_order=max_n)
-    return scorer.corpus_score(predictions.tolist(), [references.tolist()]).score / 100
+    return min(1., scorer.corpus_score(predictions.tolist(), [references.tolist()]).score / 100)
 
 # %% ../nbs/1_foundations/04_evaluation.ipynb #e56a0301
 def perplexity(
