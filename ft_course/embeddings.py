@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['POOLING', 'POSITIONS', 'GRID', 'ROWS', 'pool', 'VectorFile', 'embed', 'unit_length', 'top_k', 'nearest_texts',
-           'near_pairs', 'loneliness', 'EmbeddingClassifier', 'embedding_rows']
+           'near_pairs', 'loneliness', 'EmbeddingClassifier', 'embedding_rows', 'headlines_frozen', 'airline_frozen']
 
 # %% ../nbs/2_alternatives/09_embeddings.ipynb #7361bb9e
 import contextlib, functools, hashlib, sqlite3, warnings
@@ -18,6 +18,8 @@ from sklearn.utils.validation import check_is_fitted
 from .core import cache_dir, progress
 from .models import _kind, best_device, context_length, load_encoder, load_once, model_identity
 from .core.inputs import check_labels, check_pairs, check_texts
+from .data import load_task
+from .results import stored, table
 from .training import collate, token_batches
 
 # %% ../nbs/2_alternatives/09_embeddings.ipynb #f23452d6
@@ -282,3 +284,8 @@ def embedding_rows(
     "Classifiers on frozen vectors, with the settings chosen on the task's validation rows."
     if task not in ROWS: raise ValueError(f"there are rows for {' and '.join(ROWS)}, not for {task!r}")
     return {row: EmbeddingClassifier(**settings) for row, settings in ROWS[task].items()}
+
+@table("headlines_frozen")
+def headlines_frozen(): return load_task("headlines"), embedding_rows("headlines")
+@table("airline_frozen")
+def airline_frozen(): return load_task("airline"), embedding_rows("airline")

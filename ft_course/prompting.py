@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['SELECTIONS', 'CONTENT_FREE', 'PROMPTED', 'SYSTEM', 'WORDINGS', 'BEST_PROMPT', 'fill', 'language_model', 'pack',
            'may_see', 'shared_prefix', 'keys_and_values', 'passes', 'answer_log_likelihoods', 'calibrated',
-           'PromptClassifier', 'generate', 'read_json', 'json_prompt', 'generate_json', 'prompt_choices', 'prompted']
+           'PromptClassifier', 'generate', 'read_json', 'json_prompt', 'generate_json', 'prompt_choices', 'prompted',
+           'headlines_prompts', 'airline_prompts', 'headlines_prompted', 'airline_prompted', 'prompts_to_choose']
 
 # %% ../nbs/2_alternatives/08_prompting.ipynb #a2778dbf
 import functools, json, numbers, os, re, weakref
@@ -19,6 +20,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from .core import did_you_mean, progress, seeded
+from .data import load_task
+from .results import on_validation, stored, table
 from .models import (_kind, context_length, load_causal, load_once, quiet_transformers,
                               resolve_model)
 from .core.inputs import check_labels, check_pairs, check_texts
@@ -343,6 +346,10 @@ class PromptClassifier(ClassifierMixin, _Examples, _Asked, BaseEstimator):
             words[label] = word
         return words
 
+    def models(self) -> list[str]:
+        "What it starts from, besides itself."
+        return [self.model, *(["minilm"] if self.selection == "similar" else [])]
+
     def content_free_proba(self, template: str | None = None) -> np.ndarray:
         "What the prompt says of texts without content: the model's taste for the words, shape (n_classes,)."
         check_is_fitted(self, "classes_")
@@ -553,3 +560,16 @@ def prompted(
             "prompt, best on validation": choices[BEST_PROMPT[task]],
             "prompt, 5 similar examples": PromptClassifier(PROMPTED[task], n_examples=5, selection="similar",
                                                            random_state=None)}
+
+@table("headlines_prompts")
+def headlines_prompts(): return prompts_to_choose("headlines")
+@table("airline_prompts")
+def airline_prompts(): return prompts_to_choose("airline")
+@table("headlines_prompted", seeds=(0, 1, 2))
+def headlines_prompted(): return load_task("headlines"), prompted("headlines")
+@table("airline_prompted", seeds=(0, 1, 2))
+def airline_prompted(): return load_task("airline"), prompted("airline")
+
+def prompts_to_choose(task: str):
+    "All prompts of the task, on the first 200 validation items."
+    return on_validation(load_task(task), f"{task}_prompts", test=200), prompt_choices(task)
