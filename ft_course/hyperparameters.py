@@ -65,9 +65,10 @@ class KnownBefore(Callback):
         "The two scores of a model with an encoder inside."
         # while a classifier trains, its last layer computes one position only: here all are wanted
         last, training = layer_stack(model)[1][-1], model.training
+        plain = model.get_base_model() if hasattr(model, "get_base_model") else model   # without peft's shell
         one_position = vars(last).pop("forward", None)
         model.eval()
-        try: left, right = (sentence_vectors(model.base_model, rows, self._pad) for rows in self._rows)
+        try: left, right = (sentence_vectors(plain.base_model, rows, self._pad) for rows in self._rows)
         finally:
             model.train(training)
             if one_position: last.forward = one_position
@@ -81,7 +82,8 @@ from pathlib import Path
 from .core import CourseError, did_you_mean, progress
 from .data import Task
 from .evaluation import METRICS
-from .training import FineTunedClassifier, Full, HParams, Method
+from .estimators import FineTunedClassifier
+from .training import Full, HParams, Method
 
 # %% ../nbs/1_foundations/06_hyperparameters.ipynb #30665706
 SPACE = {"learning_rate": (1e-5, 1e-3), "num_train_epochs": (1, 4), "per_device_train_batch_size": [8, 16, 32, 64]}

@@ -16,8 +16,8 @@ from ft_course.evaluation import Comparison, compare, fingerprint, provenance
 from ft_course.hyperparameters import SPACE, KnownBefore, search
 from ft_course.prompting import SYSTEM, PromptClassifier, prompt_choices, prompted
 from ft_course.regularization import DropoutRate
-from ft_course.training import (EarlyStopping, FineTunedClassifier, FineTunedGenerator, Full, HeadOnly, HParams,
-                                LastLayers, gflops)
+from ft_course.estimators import FineTunedClassifier, FineTunedGenerator
+from ft_course.training import EarlyStopping, Full, gflops, HeadOnly, HParams, LastLayers
 
 STORE = resources.files("ft_course")/"results"/"stored"
 SEEDS = (0, 1, 2)

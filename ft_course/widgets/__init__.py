@@ -8,6 +8,7 @@ from pathlib import Path
 import ipywidgets as ipw
 
 from ft_course.core import CourseError, atomic_path, disk_error, did_you_mean
+from ft_course.estimators import as_method
 from ft_course.classroom.exercises import marked_up, quiz_names, quiz_question
 from ft_course.classroom.progress import Page, keep, learner_folder, recall, table_page
 
@@ -580,8 +581,9 @@ class Cost:
         time_said = f"{self.seconds:.0f} s" if self.seconds < 90 else f"{self.seconds/60:.1f} minutes"
         return f"about {time_said} and {self.mb/1000:.1f} GB of memory"
 
-from ft_course.training import (Callback, EarlyStopping, FineTunedClassifier, FineTunedGenerator, HParams,
-                                LastLayers, Method, Validation, gflops, layer_stack, step_plan)
+from ft_course.estimators import FineTunedClassifier, FineTunedGenerator
+from ft_course.training import (Callback, EarlyStopping, gflops, HParams, LastLayers, layer_stack, Method,
+                                step_plan, Validation)
 
 def _sketch(estimator, n_labels: int = 2):
     "The estimator's network after its method, without weights: shapes and what trains."
@@ -595,7 +597,7 @@ def _sketch(estimator, n_labels: int = 2):
             if estimator.layers is not None: _keep_layers(config, estimator.layers, estimator.model)
             model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
         else: model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(**where), dtype=torch.float32)
-        return estimator.method(model)
+        return as_method(estimator.method).apply(model)
 
 def _dropout(estimator) -> float:
     "The share that the estimator's own model drops; 0 where it drops nothing or cannot be sketched."
