@@ -139,7 +139,7 @@ def _move(slider, value):
     slider.value = value
 
 
-_WIDE = "<style>.ft-controls .widget-readout {width: auto; overflow: visible; white-space: nowrap}</style>"
+_WIDE = "<style>.ft-controls .widget-readout {flex: none; width: max-content; max-width: none; white-space: nowrap}</style>"
 
 
 class Controls(ipw.VBox):
