@@ -119,7 +119,7 @@ def test_a_guess_on_a_scale_of_powers_begins_where_its_slider_stops():
 
 def test_a_name_is_loaded_when_it_is_asked_for():
     assert set(widgets.__all__) <= set(dir(widgets)) and callable(widgets.guesses) and callable(widgets.quiz)
-    with pytest.raises(AttributeError, match="no attribute 'dials'"): widgets.dials
+    assert not hasattr(widgets, "dials")
     said = subprocess.run([sys.executable, "-c", "import sys; from ft_course.widgets import guesses, label, quiz; print('torch' in sys.modules)"],
                           capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "False"

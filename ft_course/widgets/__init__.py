@@ -5,7 +5,7 @@ _MODULES = {"axes": "svg", "inline_svg": "svg", "named": "accessibility", "guess
             "guess_curve": "guessing", "guess_number": "guessing", "guesses": "guessing", "quiz": "quizzes",
             "Control": "controls", "Controls": "controls", "control_of": "controls", "expected_cost": "cost",
             "experiment": "panel", "label": "labelling", "prompt_panel": "prompts"}
-__all__ = [*_MODULES]
+__all__ = list(_MODULES)
 
 
 def __getattr__(name):   # each is loaded when it is asked for: labelling needs no torch
