@@ -1,15 +1,54 @@
-"Shared by all tests: the environment of the subprocesses and a tiny model made on the spot."
+"Shared by all tests: which of them `make check` leaves out, the environment of subprocesses, a tiny model made on the spot."
 import os
-import sys
 from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("MPLBACKEND", "agg")
+if "PYTEST_XDIST_WORKER" in os.environ: os.environ.setdefault("OMP_NUM_THREADS", "1")   # the other core has a worker of its own
 
 ROOT = Path(__file__).resolve().parents[1]
 BLOCKED = Path(__file__).parent/"blocked"   # its sitecustomize.py lets no socket leave the machine
+
+
+def pytest_addoption(parser):
+    parser.addoption("--check", action="store_true", help="only what is quick: no browser, no notebook, no asset, nothing marked slow")
+    parser.addoption("--all-notebooks", action="store_true", help="run every notebook, also those whose receipt is fresh")
+
+
+def pytest_configure(config):
+    for line in ("browser: needs Chromium", "notebook: runs a notebook in a kernel", "slow: takes longer than about two seconds"):
+        config.addinivalue_line("markers", line)
+    if config.getoption("check"): without_assets()
+
+
+def without_assets():
+    "From now on a test that asks for one of the course's assets is skipped."
+    from ft_course.core import assets
+    real = assets.asset_folder
+
+    def asset_folder(name, *args, **kwargs):
+        if not args and not kwargs.get("assets") and name in (*assets.ASSETS, *assets.ALIASES): pytest.skip(f"needs the asset {name}")
+        return real(name, *args, **kwargs)
+
+    assets.asset_folder = asset_folder
+
+
+def pytest_itemcollected(item):
+    "Marks what needs a browser, and what runs a notebook."
+    reasons = {mark.kwargs.get("reason") for mark in item.iter_markers("skipif")}
+    if "lab" in item.fixturenames or "no Chromium on this machine" in reasons: item.add_marker("browser")
+    if item.originalname == "test_notebook_runs": item.add_marker("notebook")
+
+
+def pytest_collection_modifyitems(config, items):
+    "The longest first: notebooks. With `--check`, the quick ones only."
+    items.sort(key=lambda item: not item.get_closest_marker("notebook"))
+    if not config.getoption("check"): return
+    left_out = [item for item in items if any(item.get_closest_marker(name) for name in ("browser", "notebook", "slow"))]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
 
 
 def blocked_env(**extra) -> dict:
@@ -32,16 +71,9 @@ def lab(tmp_path):
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory) -> str:
-    "A folder with a random two-layer BERT and MiniLM's tokenizer."
-    import torch
-    from transformers import BertConfig, BertModel
-    from ft_course.models import load_tokenizer
-    folder = tmp_path_factory.mktemp("tiny")
-    tokenizer = load_tokenizer("minilm")
-    torch.manual_seed(0)
-    BertModel(BertConfig(vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64)).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return str(folder)
+    "A folder with a random two-layer BERT and its tokenizer."
+    from ft_course.models import tiny
+    return tiny("bert", tmp_path_factory.mktemp("tiny")/"bert")
 
 
 @pytest.fixture(scope="session")
