@@ -1,6 +1,7 @@
 "Shared by all tests: which of them `make check` leaves out, the environment of subprocesses, a tiny model made on the spot."
 import os
 from pathlib import Path
+from types import CodeType, FunctionType
 
 import pytest
 
@@ -18,7 +19,9 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    for line in ("browser: needs Chromium", "notebook: runs a notebook in a kernel", "slow: takes longer than about two seconds"):
+    for line in ("browser: needs Chromium (found by itself)", "notebook: runs a notebook in a kernel (found by itself)",
+                 "process: starts a Python of its own (found by itself)", "slow: takes longer than about two seconds",
+                 "drift: belongs to `make check` although it starts a process"):
         config.addinivalue_line("markers", line)
     if config.getoption("check"): without_assets()
 
@@ -35,18 +38,33 @@ def without_assets():
     assets.asset_folder = asset_folder
 
 
+def starts_process(function, seen: set) -> bool:
+    "Does this function of a test file, or one that it calls, start a process?"
+    seen.add(function)
+    codes = [function.__code__]
+    for code in codes: codes += [c for c in code.co_consts if isinstance(c, CodeType)]
+    for name in {name for code in codes for name in code.co_names}:
+        if name in ("subprocess", "multiprocessing"): return True
+        called = function.__globals__.get(name)
+        if isinstance(called, FunctionType) and Path(__file__).parent in Path(called.__code__.co_filename).parents and called not in seen:
+            if starts_process(called, seen): return True
+    return False
+
+
 def pytest_itemcollected(item):
-    "Marks what needs a browser, and what runs a notebook."
+    "Marks what needs a browser, runs a notebook or starts a process."
     reasons = {mark.kwargs.get("reason") for mark in item.iter_markers("skipif")}
     if "lab" in item.fixturenames or "no Chromium on this machine" in reasons: item.add_marker("browser")
     if item.originalname == "test_notebook_runs": item.add_marker("notebook")
+    if starts_process(item.function, set()): item.add_marker("process")
 
 
 def pytest_collection_modifyitems(config, items):
-    "The longest first: notebooks. With `--check`, the quick ones only."
+    "Notebooks first, since they take longest. With `--check`, the quick ones only."
     items.sort(key=lambda item: not item.get_closest_marker("notebook"))
     if not config.getoption("check"): return
-    left_out = [item for item in items if any(item.get_closest_marker(name) for name in ("browser", "notebook", "slow"))]
+    has = lambda item, *names: any(item.get_closest_marker(name) for name in names)
+    left_out = [item for item in items if has(item, "browser", "notebook", "process", "slow") and not has(item, "drift")]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
 

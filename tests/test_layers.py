@@ -6,6 +6,7 @@ import sys
 import pytest
 from conftest import ROOT
 
+pytestmark = pytest.mark.drift
 FILES = sorted(p for p in (ROOT/"ft_course").rglob("*.py") if p.name != "_modidx.py")
 
 

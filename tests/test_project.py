@@ -13,6 +13,7 @@ from conftest import ROOT
 import ft_course
 from ft_course.classroom.notebooks import notebooks, readme
 
+pytestmark = pytest.mark.drift
 HEAVY = "torch transformers datasets peft evaluate sklearn pandas matplotlib ipywidgets nbdev".split()
 BY_HAND = {"__init__.py", "_modidx.py"}   # of the modules at the top of the package; all others come from a notebook
 
