@@ -48,7 +48,7 @@ check: $(VENV)/.dev
 test: $(VENV)/.dev
 	$(BIN)/ft-course assets
 	@$(NOTEBOOKS) stale
-	$(BIN)/python -m pytest tests -q -n 2 --dist load --maxschedchunk 1 --durations=15 $(if $(ALL),--all-notebooks)
+	$(BIN)/python -m pytest tests -q -n 2 --dist worksteal --durations=15 $(if $(ALL),--all-notebooks)
 
 bench: $(VENV)/.dev
 	@$(BIN)/ft-course assets > /dev/null

@@ -11,6 +11,7 @@ if "PYTEST_XDIST_WORKER" in os.environ: os.environ.setdefault("OMP_NUM_THREADS",
 
 ROOT = Path(__file__).resolve().parents[1]
 BLOCKED = Path(__file__).parent/"blocked"   # its sitecustomize.py lets no socket leave the machine
+LEFT_OUT = ("browser", "notebook", "process", "slow")   # by `make check`
 
 
 def pytest_addoption(parser):
@@ -60,13 +61,14 @@ def pytest_itemcollected(item):
 
 
 def pytest_collection_modifyitems(config, items):
-    "Notebooks first, since they take longest. With `--check`, the quick ones only."
-    items.sort(key=lambda item: not item.get_closest_marker("notebook"))
-    if not config.getoption("check"): return
+    "Each of two workers begins with half of the notebooks, which take longest. With `--check`, the quick tests only."
     has = lambda item, *names: any(item.get_closest_marker(name) for name in names)
-    left_out = [item for item in items if has(item, "browser", "notebook", "process", "slow") and not has(item, "drift")]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in left_out]
+    if config.getoption("check"):
+        config.hook.pytest_deselected(items=[i for i in items if has(i, *LEFT_OUT) and not has(i, "drift")])
+        items[:] = [i for i in items if not has(i, *LEFT_OUT) or has(i, "drift")]
+    runs, others = [i for i in items if has(i, "notebook")], [i for i in items if not has(i, "notebook")]
+    cut = len(items)//2 - len(runs[::2])
+    if cut > 0: items[:] = [*runs[::2], *others[:cut], *runs[1::2], *others[cut:]]
 
 
 def blocked_env(**extra) -> dict:

@@ -63,9 +63,16 @@ def test_modules_that_a_notebook_uses(tmp_path, source, used):
     assert Code(small(tmp_path)).used_by(cells(source)) == {f"ft_course.{name}" for name in used.split()}
 
 
-@pytest.mark.parametrize("public", ['_PUBLIC = {"b": ["score", "other"]}', '_PUBLIC: dict = {".b": "score other"}', 'NAMES = {"score": "ft_course.b"}'])
+@pytest.mark.parametrize("public", ['_PUBLIC = {"b": ["score", "other"]}', '_PUBLIC: dict = {".b": "score other"}', 'NAMES = {"score": "ft_course.b"}',
+                                    'P = {n: f"ft_course.{m}" for m, names in {"b": "score", "core.c": "z"}.items() for n in names.split()}'])
 def test_public_names_may_be_written_either_way(tmp_path, public):
     assert Code(small(tmp_path, public)).used_by(cells("from ft_course import score")) == {"ft_course.b"}
+
+
+def test_a_folder_may_load_its_names_lazily_too(tmp_path):
+    small(tmp_path)
+    (tmp_path/"ft_course"/"core"/"__init__.py").write_text('_HOME = {"z": "ft_course.core.c"}')
+    assert Code(tmp_path).used_by(cells("from ft_course.core import z")) == {"ft_course.core", "ft_course.core.c"}
 
 
 def test_a_public_name_that_moves_makes_stale(tmp_path):

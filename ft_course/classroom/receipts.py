@@ -58,18 +58,6 @@ def imported(
             found.add(("ft_course", node.attr))
     return frozenset((m, n) for m, n in found if m.split(".")[0] == "ft_course" and (m, n) != ("ft_course", ""))
 
-def _public(source: str) -> dict[str, str]:
-    "Name -> module of the public names, from the dicts of `ft_course/__init__.py` (name: module, or module: names)."
-    found, full = {}, lambda module: "ft_course." + module.removeprefix("ft_course").lstrip(".")
-    for node in ast.parse(source).body:
-        if not isinstance(node, (ast.Assign, ast.AnnAssign)) or not isinstance(node.value, ast.Dict): continue
-        try: entries = ast.literal_eval(node.value)
-        except ValueError: continue
-        for key, value in entries.items():
-            if isinstance(value, str): found |= {key: full(value)} if " " not in value else {n: full(key) for n in value.split()}
-            elif isinstance(value, (list, tuple, set)): found |= {name: full(key) for name in value}
-    return found
-
 class Code:
     "The course's code in a clone: its modules, and which of them a piece of code uses."
     def __init__(self,
@@ -78,19 +66,32 @@ class Code:
         self.files = {".".join(p.relative_to(root).with_suffix("").parts).removesuffix(".__init__"): p
                       for p in sorted((root/"ft_course").rglob("*.py")) if p.name != "_modidx.py"}
         self.sources = {name: p.read_text(encoding="utf-8") for name, p in self.files.items()}
-        self.public = _public(self.sources.pop("ft_course", ""))
+        self.lazy = {name: self._lazy(name) for name, p in self.files.items() if p.name == "__init__.py"}
+        self.sources.pop("ft_course", None)   # it only says where names are
         pins = (root/"constraints.txt").read_text(encoding="utf-8").splitlines()
         self.pins = _digest("\n".join(sorted(line for line in pins if line.strip() and not line.startswith("#"))))
 
+    def _lazy(self, package: str) -> dict[str, str]:
+        "Name -> module of what the package loads when asked, from the dicts in it (name: module, or module: names)."
+        found, full = {}, lambda name: f"{package}.{name.removeprefix(package + '.').lstrip('.')}"
+        statements = [s for s in ast.parse(self.sources[package]).body if isinstance(s, (ast.Assign, ast.AnnAssign))]
+        for node in (n for s in statements for n in ast.walk(s) if isinstance(n, ast.Dict)):
+            try: entries = ast.literal_eval(node).items()
+            except ValueError: continue
+            for key, value in entries:
+                names = value.split() if isinstance(value, str) else value
+                if full(str(key)) in self.files and isinstance(names, (list, tuple)): found |= dict.fromkeys(names, full(key))
+                elif isinstance(value, str) and full(value) in self.files: found[key] = full(value)
+        return found
+
     def _modules(self, module: str, name: str) -> set[str]:
         "The modules that one import loads; all of them where that cannot be told."
-        if f"{module}.{name}" in self.sources: module = f"{module}.{name}"
-        elif module == "ft_course":
-            if name.startswith("__"): return set()
-            if name not in self.public: return set(self.sources)
-            module = self.public[name]
-        parts = module.split(".")
-        return {".".join(parts[:n]) for n in range(2, len(parts) + 1)} & set(self.sources)
+        parents = lambda module: {".".join(parts[:n]) for parts in [module.split(".")] for n in range(2, len(parts) + 1)}
+        if f"{module}.{name}" in self.sources: found = parents(f"{module}.{name}")
+        elif name in self.lazy.get(module, ()): found = parents(module) | parents(self.lazy[module][name])
+        elif module == "ft_course": found = () if name.startswith("__") else self.sources
+        else: found = parents(module)
+        return set(found) & set(self.sources)
 
     def uses(self,
         source: str,  # Python
