@@ -13,6 +13,8 @@ ROOT = Path(__file__).resolve().parents[1]
 BLOCKED = Path(__file__).parent/"blocked"   # its sitecustomize.py lets no socket leave the machine
 LEFT_OUT = ("browser", "notebook", "process", "slow")   # by `make check`
 
+ASKED = []   # assets that the running test wanted and could not have
+
 
 def pytest_addoption(parser):
     parser.addoption("--check", action="store_true", help="only what is quick: no browser, no notebook, no asset, nothing marked slow")
@@ -33,10 +35,21 @@ def without_assets():
     real = assets.asset_folder
 
     def asset_folder(name, *args, **kwargs):
-        if not args and not kwargs.get("assets") and name in (*assets.ASSETS, *assets.ALIASES): pytest.skip(f"needs the asset {name}")
-        return real(name, *args, **kwargs)
+        if args or kwargs.get("assets") or name not in (*assets.ASSETS, *assets.ALIASES): return real(name, *args, **kwargs)
+        ASKED.append(name)
+        pytest.skip(f"needs the asset {name}")
 
     assets.asset_folder = asset_folder
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    "A test that fails since a thread of its own could not have an asset is skipped too."
+    ASKED.clear()
+    try: return (yield)
+    except Exception:
+        if ASKED: pytest.skip(f"needs the asset {ASKED[0]}")
+        raise
 
 
 def starts_process(function, seen: set) -> bool:
@@ -91,9 +104,15 @@ def lab(tmp_path):
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory) -> str:
-    "A folder with a random two-layer BERT and its tokenizer."
-    from ft_course.models import tiny
-    return tiny("bert", tmp_path_factory.mktemp("tiny")/"bert")
+    "A folder with a random two-layer BERT that reads 512 tokens, and the tokenizer of the course's tiny one."
+    import torch
+    from transformers import BertConfig, BertModel
+    from ft_course.models import load_tokenizer, tiny
+    folder, tokenizer = tmp_path_factory.mktemp("tiny"), load_tokenizer(tiny("bert"))
+    torch.manual_seed(0)
+    BertModel(BertConfig(vocab_size=30522, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64)).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return str(folder)
 
 
 @pytest.fixture(scope="session")
