@@ -99,12 +99,12 @@ def clean_tweet(
 
 # %% ../nbs/1_foundations/03_dataset.ipynb #8102827c
 def _written(metric) -> bool:
-    "Is it a metric of answers to be written? Raises `ValueError` for an unknown one, and for one of neither labels nor answers."
+    "Is it a metric of written answers? Raises `ValueError` for an unknown one, and for one that a task cannot have."
     from ft_course.evaluation import METRICS, get_metric   # chapter 04
     kind = get_metric(metric).kind
     if kind in ("labels", "answers"): return kind == "answers"
-    raise ValueError(f"the metric {get_metric(metric).name!r} scores numbers, and a task has labels or answers; give one of "
-                     f"{', '.join(name for name, m in METRICS.items() if m.kind != kind)}")
+    raise ValueError(f"the metric {get_metric(metric).name!r} scores numbers, and a task has labels or answers; "
+                     f"give one of {', '.join(name for name, m in METRICS.items() if m.kind != kind)}")
 
 def _missing(value) -> bool:
     return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value)

@@ -162,7 +162,7 @@ METRICS = {m.name: m for m in (
 def get_metric(
     metric,     # a name in `METRICS`, a `Metric`, or a function of references and predictions
 ) -> Metric:
-    "The metric; a function that is none of the course's becomes one where more is better. Raises `ValueError` for an unknown name."
+    "The metric; any other function becomes one where more is better. Raises `ValueError` for an unknown name."
     if isinstance(metric, Metric): return metric
     if callable(metric):
         name = getattr(metric, "__name__", type(metric).__name__)
