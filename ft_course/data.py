@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['AIRLINES', 'TASKS', 'FORMATS', 'SPLITS', 'EXAMPLE_CSV', 'decode', 'read_tweets', 'read_articles', 'text_key',
            'near_duplicate_groups', 'duplicate_groups', 'clean_tweet', 'clean_rows', 'deal', 'make_airline_split',
-           'make_article_split', 'canonical_split', 'stratified_parts', 'Task', 'read_rows', 'load_task',
-           'giveaway_words', 'label_table', 'audit', 'token_picture', 'token_lengths', 'warn_if_cut']
+           'make_article_split', 'canonical_split', 'stratified_parts', 'Task', 'read_rows', 'check_labels',
+           'load_task', 'giveaway_words', 'label_table', 'audit', 'token_picture', 'token_lengths', 'warn_if_cut']
 
 # %% ../nbs/1_foundations/03_dataset.ipynb #fa7af54d
 import csv, html, io, json, os, re
@@ -422,9 +422,9 @@ def _is_hub_id(source) -> bool:
 def _from_hub(name: str):
     "The Hub data set. Raises `CourseError` at once when there is neither a network nor a cached copy."
     from huggingface_hub import constants
-    from ft_course.models import _hub_answers
+    from ft_course.models import hub_answers
     cache = Path(os.environ.get("HF_DATASETS_CACHE", Path(constants.HF_HOME)/"datasets"))
-    online = _hub_answers(1)
+    online = hub_answers(1)
     if not online and not (cache/name.replace("/", "___")).is_dir():
         raise CourseError(f"The data set {name!r} is neither a file here nor in the local Hub cache, and "
                           f"{constants.ENDPOINT} cannot be reached; the tasks that work without it are "
@@ -542,7 +542,7 @@ def read_rows(
                          "label": pd.Series(labels, dtype=object)})
 
 # %% ../nbs/1_foundations/03_dataset.ipynb #cd6e604d
-def _check_labels(rows: pd.DataFrame, where: str, label: str, dealt: list):
+def check_labels(rows: pd.DataFrame, where: str, label: str, dealt: list):
     "Raises `ValueError` when there is nothing to learn, or a label cannot be in every split."
     train = rows[rows["split"] == "train"]
     counts = train["label"].value_counts()
@@ -626,7 +626,7 @@ def load_task(
     if not (kept["split"] == "train").any():
         raise ValueError(f"no row of {where} is left to train on after cleaning: {_account(dropped)}")
     dealt = [part for part in ("validation", "test") if not (kept["split"] == part).any()]
-    if not _written(metric): _check_labels(kept, where, label, dealt)
+    if not _written(metric): check_labels(kept, where, label, dealt)
     train = kept[kept["split"] == "train"]
     if dealt: train = _deal(train, dealt, metric, near, seed, where)
     table = pd.concat([train, kept[kept["split"] != "train"]])

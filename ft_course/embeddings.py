@@ -7,7 +7,7 @@ __all__ = ['POOLING', 'POSITIONS', 'GRID', 'ROWS', 'pool', 'VectorFile', 'embed'
            'near_pairs', 'loneliness', 'EmbeddingClassifier', 'embedding_rows', 'headlines_frozen', 'airline_frozen']
 
 # %% ../nbs/2_alternatives/09_embeddings.ipynb #7361bb9e
-import contextlib, functools, hashlib, sqlite3, warnings
+import contextlib, hashlib, sqlite3, warnings
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +16,10 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from .core import cache_dir, progress
-from .models import _kind, best_device, context_length, load_encoder, load_once, model_identity
+from .models import model_kind, best_device, context_length, load_encoder, load_once, model_identity
 from .core.inputs import check_labels, check_pairs, check_texts
 from .data import load_task
-from .results import stored, table
+from .results import table
 from .training import collate, token_batches
 
 # %% ../nbs/2_alternatives/09_embeddings.ipynb #f23452d6
@@ -90,7 +90,7 @@ def _pooled(texts: list[str], model: str, max_length: int, how: str):
     longest = context_length(network.config)
     if longest and max_length > longest:
         raise ValueError(f"max_length={max_length}: {model} reads {longest} tokens at most")
-    if how == "cls" and _kind(network.config) == "decoder":
+    if how == "cls" and model_kind(network.config) == "decoder":
         raise ValueError(f"pooling='cls' takes the first token, which in {model}, a network that reads from "
                          "left to right, has seen nothing of the text; use pooling='mean'")
     encoded = tokenizer(texts, truncation=True, max_length=max_length, return_attention_mask=False,

@@ -475,8 +475,8 @@ class Comparison:
                 cells[f"{get_metric(metrics[0]).name} against {against}"] = (
                     f"{differences[row]:+.3f}" if row in differences else "")
                 cells["verdict (Holm)"] = verdicts.get(row, "")
-            rows.append(cells | {"seconds": round(float(np.mean([r["fit_seconds"] + r["answer_seconds"]
-                                                                 for r in runs])))})
+            seconds = [r["fit_seconds"] + r["answer_seconds"] for r in runs if r["answer_seconds"] is not None]
+            rows.append(cells | {"seconds": round(float(np.mean(seconds))) if seconds else ""})
         return pd.DataFrame(rows).set_index("row")
 
     def errors(self, row: str):

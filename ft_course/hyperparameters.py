@@ -84,7 +84,7 @@ from dataclasses import replace
 
 from .data import load_task
 from .regularization import DropoutRate
-from .results import Part, on_validation, stored, table
+from .results import on_validation, stored, table
 
 KNOBS = {"learning_rate": (1e-6, 1e-5, 3e-4, 1e-3, 3e-3), "per_device_train_batch_size": (8, 16, 128),
          "num_train_epochs": (1, 4), "weight_decay": (1.,), "warmup_steps": (0.,), "dropout": (0., .5)}

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['FAMILIES', 'MODELS', 'quiet_transformers', 'tiny', 'resolve_model', 'load_tokenizer', 'load_encoder', 'load_causal',
-           'load_classifier', 'context_length', 'footprint', 'best_device', 'model_identity', 'load_once', 'unload']
+           'keep_layers', 'load_classifier', 'context_length', 'model_kind', 'footprint', 'best_device',
+           'model_identity', 'load_once', 'unload']
 
 # %% ../nbs/1_foundations/02_base_model.ipynb #937797f9
 import contextlib, functools, hashlib, os
@@ -185,7 +186,7 @@ def load_causal(
                                                     use_safetensors=True).eval()
 
 # %% ../nbs/1_foundations/02_base_model.ipynb #dc3345fd
-def _keep_layers(config, layers: int, name):
+def keep_layers(config, layers: int, name):
     "Sets the number of layers in `config`; of an encoder-decoder, in both halves."
     for field in ("num_hidden_layers", "num_decoder_layers"):
         if getattr(config, field, None) is None: continue
@@ -211,7 +212,7 @@ def load_classifier(
                                         id2label={i: str(l) for i, l in enumerate(labels)},
                                         label2id={str(l): i for i, l in enumerate(labels)})
     config.problem_type = "single_label_classification"
-    if layers is not None: _keep_layers(config, layers, name)
+    if layers is not None: keep_layers(config, layers, name)
     with seeded(seed), quiet_transformers():
         if not pretrained:
             return AutoModelForSequenceClassification.from_config(config, dtype=torch.float32).eval()
@@ -229,7 +230,7 @@ def context_length(
     return longest
 
 # %% ../nbs/1_foundations/02_base_model.ipynb #da726a37
-def _kind(config) -> str:
+def model_kind(config) -> str:
     "'encoder', 'decoder' or 'encoder-decoder'."
     from transformers.models.auto.modeling_auto import (MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
                                                         MODEL_FOR_MASKED_LM_MAPPING_NAMES)
@@ -277,8 +278,8 @@ def footprint(
     import torch
     from transformers import AutoModel, AutoModelForCausalLM, AutoModelForSeq2SeqLM
     config, licence = _config_and_licence(str(name))
-    if layers is not None: _keep_layers(config, layers, name)
-    kind = _kind(config)
+    if layers is not None: keep_layers(config, layers, name)
+    kind = model_kind(config)
     loader = {"encoder": AutoModel, "decoder": AutoModelForCausalLM,
               "encoder-decoder": AutoModelForSeq2SeqLM}[kind]
     with torch.device("meta"), quiet_transformers(): network = loader.from_config(config, dtype=torch.float32)

@@ -21,8 +21,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from .core import did_you_mean, progress, seeded
 from .data import load_task
-from .results import on_validation, stored, table
-from .models import (_kind, context_length, load_causal, load_once, quiet_transformers,
+from .results import on_validation, table
+from .models import (model_kind, context_length, load_causal, load_once, quiet_transformers,
                               resolve_model)
 from .core.inputs import check_labels, check_pairs, check_texts
 from .estimators import chat_messages, generate_texts, plain_text, render, until
@@ -43,7 +43,7 @@ def language_model(
     if isinstance(name, tuple): return name
     from transformers import AutoConfig
     with quiet_transformers(): config = AutoConfig.from_pretrained(**resolve_model(name))
-    if (kind := _kind(config)) != "decoder":
+    if (kind := model_kind(config)) != "decoder":
         raise ValueError(f"{name} is an {kind}, and a prompt needs a causal language model that goes on from "
                          "it; give one such as smollm2")
     return load_once(name, load_causal)

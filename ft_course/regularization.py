@@ -38,7 +38,7 @@ class DropoutRate(Callback):
 from dataclasses import replace
 
 from .data import load_task
-from .results import Part, stored, table
+from .results import Part, table
 
 def remedies() -> dict:   # row -> unfitted estimator
     "The run that overfits, and the same with one thing changed."

@@ -6,7 +6,9 @@ from importlib import resources
 
 from lab_in_browser import IDLE, needs_chromium, page_of
 
-from ft_course.classroom.exercises import exercise_names, find_exercise, quiz_names, quiz_question
+from ft_course.classroom.exercises import find_exercise
+from ft_course.classroom.quizzes import quiz_names, quiz_question
+from ft_course.classroom.solutions import exercise_names
 
 pytestmark = needs_chromium
 CHAPTER = "1_foundations/06_hyperparameters.ipynb"

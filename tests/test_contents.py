@@ -8,7 +8,8 @@ import pytest
 from conftest import ROOT
 
 import ft_course
-from ft_course.classroom import computing_time, quiz_names, time_needed
+from ft_course.classroom import computing_time, time_needed
+from ft_course.classroom.quizzes import quiz_names
 from ft_course.classroom.solutions import exercise_names
 from ft_course.core.contents import chapter, contents, contents_table, hours
 

@@ -270,7 +270,7 @@ def test_unknown_task():
 
 def test_hub_without_a_network_answers_at_once(monkeypatch, tmp_path):
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path))
-    monkeypatch.setattr("ft_course.models._hub_answers", lambda seconds=1.5: False)
+    monkeypatch.setattr("ft_course.models.hub_answers", lambda seconds=1.5: False)
     start = time.perf_counter()
     with pytest.raises(CourseError, match="neither a file here nor in the local Hub cache") as caught: load_task("nobody/nothing")
     assert time.perf_counter() - start < 2 and "\n" not in str(caught.value) and "airline" in str(caught.value)
@@ -279,7 +279,7 @@ def test_hub_without_a_network_answers_at_once(monkeypatch, tmp_path):
 def test_hub_data_set_is_loaded_and_its_failure_is_one_sentence(monkeypatch):
     import datasets
     texts, labels = messages(60)
-    monkeypatch.setattr("ft_course.models._hub_answers", lambda seconds=1.5: True)
+    monkeypatch.setattr("ft_course.models.hub_answers", lambda seconds=1.5: True)
     monkeypatch.setattr(datasets, "load_dataset", lambda name: datasets.DatasetDict(
         {"train": datasets.Dataset.from_dict({"text": texts, "label": labels})}))
     task = load_task("owner/messages")
@@ -300,7 +300,7 @@ def test_cached_hub_data_set_opens_without_a_network(monkeypatch, tmp_path):
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path/"cache"))
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path/"cache")
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr("ft_course.models._hub_answers", lambda seconds=1.5: False)
+    monkeypatch.setattr("ft_course.models.hub_answers", lambda seconds=1.5: False)
     start = time.perf_counter()
     assert len(load_task("owner/messages").data["train"]) == 24 and time.perf_counter() - start < 2
     assert not datasets.config.HF_HUB_OFFLINE

@@ -352,7 +352,8 @@ def test_a_lower_loss_is_better():
 # Runs and records
 
 def test_confidence_belongs_to_the_answer(tiny, messages):
-    from ft_course.training import FineTunedClassifier, HParams
+    from ft_course.estimators import FineTunedClassifier
+    from ft_course.training import HParams
     from sklearn.model_selection import GridSearchCV
     texts, labels = messages
     tuned = FineTunedClassifier(tiny, hparams=HParams(num_train_epochs=1, learning_rate=1e-3))
@@ -368,7 +369,8 @@ def test_probabilities_cost_no_second_look(messages, tiny, monkeypatch):
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import FunctionTransformer
-    from ft_course.training import FineTunedClassifier, HParams
+    from ft_course.estimators import FineTunedClassifier
+    from ft_course.training import HParams
     texts, labels = messages
     looks = []
     def slow(texts): looks.append(len(texts)); return np.array([[len(t), t.count(" ")] for t in texts], float)
@@ -484,7 +486,7 @@ def test_stored_results_of_the_course(root, name):
 def test_fingerprint_follows_the_code_that_is_used():
     from ft_course.embeddings import EmbeddingClassifier
     from ft_course.evaluation import used_code
-    from ft_course.training import FineTunedClassifier
+    from ft_course.estimators import FineTunedClassifier
     frozen, tuned = used_code(EmbeddingClassifier()), used_code(FineTunedClassifier())
     assert "training.collate" in frozen and "training.train" not in frozen and {"training.train", "training.Full", "models.load_classifier"} <= set(tuned)
     assert used_code(DummyClassifier()) == {}

@@ -4,7 +4,8 @@ import json
 import pytest
 from conftest import ROOT
 
-from ft_course.classroom import check, checking, hint, quiz_names, quiz_question, recall, running, solution
+from ft_course.classroom import check, checking, hint, recall, running, solution
+from ft_course.classroom.quizzes import quiz_names, quiz_question
 from ft_course.classroom.exercises import attempt, evaluate_exercise, exercise, find_exercise
 from ft_course.classroom.expect import Wrong, expect, expect_call, shown
 from ft_course.classroom.solutions import BEGIN, END, exercise_names, gather_solutions, without_solution

@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from ft_course.classroom import chapter_page, keep, learner_folder, progress, progress_page, quiz_names, quiz_question, recall
+from ft_course.classroom import chapter_page, keep, learner_folder, progress, progress_page, recall
+from ft_course.classroom.quizzes import quiz_names, quiz_question
 from ft_course.classroom.pages import exercise_state
 from ft_course.core import CourseError
 from ft_course.core.contents import chapter

@@ -17,7 +17,7 @@ import pytest
 
 from ft_course import rag
 from ft_course.core import CourseError
-from ft_course.prompting import plain_text
+from ft_course.estimators import plain_text
 from ft_course.rag import DocumentIndex, chunk, sentences
 
 

@@ -6,7 +6,8 @@ import sys
 import pytest
 
 from ft_course import widgets
-from ft_course.classroom.exercises import marked_up, quiz_names, quiz_question
+from ft_course.classroom.quizzes import quiz_names, quiz_question
+from ft_course.core.display import marked_up
 from ft_course.classroom.progress import keep, recall
 from ft_course.widgets import axes, guess_choice, guess_curve, guess_number, guesses, inline_svg, quiz
 from ft_course.widgets.svg import INK

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ft_course.core import CourseError, atomic_path
 from ft_course.classroom import receipts
-from ft_course.classroom.exercises import BEGIN, gather_solutions, without_solution
+from ft_course.classroom.solutions import BEGIN, gather_solutions, without_solution
 
 def course_root(
     start=None,  # where to look from; the current folder by default

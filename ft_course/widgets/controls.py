@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import ipywidgets as ipw
 
-from ft_course.classroom.exercises import marked_up
+from ft_course.core.display import marked_up
 from ft_course.core import did_you_mean
 
 

@@ -3,7 +3,8 @@ import functools
 from dataclasses import dataclass, replace
 
 from ft_course.core import CourseError
-from ft_course.training import FineTunedClassifier, gflops, layer_stack, step_plan
+from ft_course.estimators import FineTunedClassifier
+from ft_course.training import gflops, layer_stack, step_plan
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ def sketch(
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification
     from ft_course import models
-    keep_layers = getattr(models, "keep_layers", None) or models._keep_layers
+    keep_layers = getattr(models, "keep_layers", None) or models.keep_layers
     where = models.resolve_model(estimator.model)
     # a network without weights draws no random numbers: a run that trains meanwhile stays as it is
     with torch.device("meta"), models.quiet_transformers():

@@ -2,7 +2,8 @@
 import threading
 import time
 
-from ft_course.training import Callback, FineTunedClassifier, Validation
+from ft_course.estimators import FineTunedClassifier
+from ft_course.training import Callback, Validation
 
 _running = threading.Lock()   # held while any panel trains
 

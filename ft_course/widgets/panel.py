@@ -6,10 +6,11 @@ import time
 
 import ipywidgets as ipw
 
-from ft_course.classroom.exercises import marked_up
+from ft_course.core.display import marked_up
 from ft_course.classroom.progress import keep, recall
 from ft_course.core import CourseError
-from ft_course.training import FineTunedClassifier, FineTunedGenerator, HParams, Method
+from ft_course.estimators import FineTunedClassifier, FineTunedGenerator
+from ft_course.training import HParams, Method
 from ft_course.widgets.accessibility import Panel, Status, named
 from ft_course.widgets.controls import Controls
 from ft_course.widgets.cost import Cost, Forecast, sketch

@@ -1,7 +1,7 @@
 "The table of a panel's runs, with what can be done with one of them."
 import ipywidgets as ipw
 
-from ft_course.classroom.progress import Page, table_page
+from ft_course.core.display import Page, table_page
 from ft_course.widgets.runs import Runs
 
 

@@ -3,7 +3,7 @@ import numpy as np
 
 from ft_course.classroom.exercises import exercise
 from ft_course.classroom.expect import Wrong, call, called, expect, expect_call
-from ft_course.rag import reciprocal_rank_fusion
+from ft_course.retrieval.ranking import reciprocal_rank_fusion
 
 
 @exercise("10.recall", "warm-up", uses="import math\nimport numpy as np",
