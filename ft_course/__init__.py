@@ -11,13 +11,14 @@ except PackageNotFoundError:  # run from a source tree that was never installed
 PUBLIC = {name: f"ft_course.{module}" for module, names in {   # what users import; everything else may move
     "core": "CourseError",
     "data": "Task EXAMPLE_CSV audit load_task",
-    "evaluation": "compare interval verdict",
-    "training": "EarlyStopping FineTunedClassifier FineTunedGenerator Full HParams HeadOnly LastLayers Method",
-    "estimators.callbacks": "Checkpoint",
+    "evaluation": "METRICS Metric compare interval verdict",
+    "training": "Answers Callback EarlyStopping Full HParams HeadOnly Labels LastLayers Method Objective",
+    "estimators": "Checkpoint FineTunedClassifier FineTunedGenerator",
+    "results": "stored table",
     "embeddings": "EmbeddingClassifier embed",
-    "prompting": "Endpoint PromptClassifier generate generate_json",
-    "rag": "DocumentIndex",
-    "results": "stored",
+    "prompting": "PromptClassifier generate generate_json",
+    "retrieval.endpoint": "Endpoint",
+    "retrieval.index": "DocumentIndex",
     "widgets": "experiment",
 }.items() for name in names.split()}
 

@@ -43,8 +43,8 @@ def test_no_private_name_of_another_module(path):
 
 
 def test_a_borrowed_name_would_be_found():
-    assert borrowed("from ft_course.models import model_kind, tiny") == ["ft_course.models.model_kind"]
-    assert borrowed("from ft_course import models as m\nm.model_kind(m.tiny)") == ["ft_course.models.model_kind"]
-    assert borrowed("from .models import model_kind") == ["ft_course.models.model_kind"]
-    assert borrowed("import ft_course.models\nft_course.models.model_kind") == ["ft_course.models.model_kind"]
-    assert borrowed("import os\nfrom ft_course import __version__\nos._exit(self.model_kind)") == []
+    assert borrowed("from ft_course.models import _kind, tiny") == ["ft_course.models._kind"]
+    assert borrowed("from ft_course import models as m\nm._kind(m.tiny)") == ["ft_course.models._kind"]
+    assert borrowed("from .models import _kind") == ["ft_course.models._kind"]
+    assert borrowed("import ft_course.models\nft_course.models._kind") == ["ft_course.models._kind"]
+    assert borrowed("import os\nfrom ft_course import __version__\nos._exit(self._kind)") == []

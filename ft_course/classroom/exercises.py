@@ -10,7 +10,6 @@ from ft_course.classroom.expect import NotAttempted, Wrong, in_words, shown
 from ft_course.classroom.running import TooLong, guarded
 from ft_course.classroom.solutions import exercise_names
 from ft_course.core import did_you_mean
-from ft_course.core.lazy import lazy_names
 
 LEVELS = ("warm-up", "core", "stretch")
 _exercises = {}
@@ -130,8 +129,3 @@ def attempt(
     exec(textwrap.dedent(find_exercise(name).uses), space)
     exec(textwrap.dedent(source), space)
     return evaluate_exercise(name, space)
-
-__getattr__, _ = lazy_names(__name__, {   # moved; for callers that still look here
-    **dict.fromkeys(("check", "hint", "solution"), "ft_course.classroom.checking"),
-    **dict.fromkeys(("BEGIN", "END", "gather_solutions", "without_solution"), "ft_course.classroom.solutions"),
-    **dict.fromkeys(("quiz_names", "quiz_question"), "ft_course.classroom.quizzes"), "marked_up": "ft_course.core.display"})

@@ -6,7 +6,6 @@ import warnings
 from pathlib import Path
 
 from ft_course.core import CourseError, atomic_path, disk_error
-from ft_course.core.lazy import lazy_names
 
 
 def learner_folder(
@@ -106,7 +105,3 @@ def keep(
             with atomic_path(file) as tmp:
                 tmp.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
     return entry
-
-__getattr__, _ = lazy_names(__name__, {   # moved; for callers that still look here
-    **dict.fromkeys(("Page", "table_page"), "ft_course.core.display"),
-    **dict.fromkeys(("chapter_page", "progress_page"), "ft_course.classroom.pages")})

@@ -102,7 +102,7 @@ def tour():
     for name in ASSETS: asset_folder(name)
     from ft_course.evaluation import compare
     from ft_course.data import load_task
-    from ft_course.results import estimators, live
+    from ft_course.why_fine_tune import estimators, live
     print("1. Sentiment of tweets to airlines: what does fine-tuning buy?", flush=True)
     airline = compare(estimators("airline"), live(load_task("airline")))
     print(airline.table(against="frozen encoder").to_string())
@@ -129,7 +129,8 @@ def main(argv=None) -> int:
     open_lab = commands.add_parser("lab", help="open your copy of the course in JupyterLab")
     open_lab.add_argument("--no-browser", action="store_true", help="print the address and open nothing")
     commands.add_parser("tour", help="chapter 01's runs and tables in the terminal")
-    commands.add_parser("results", help="make the stored tables that are missing or stale")
+    tables = commands.add_parser("results", help="make the stored tables that are missing or stale")
+    tables.add_argument("tables", nargs="*", metavar="TABLE", help="which ones; none given: all")
     args, extra = parser.parse_known_args(argv)
     if extra and args.command != "lab": parser.error(f"unknown argument {extra[0]}")
     try:
@@ -139,7 +140,7 @@ def main(argv=None) -> int:
         elif args.command == "tour": tour()
         else:
             from ft_course.results import make_results
-            make_results()
+            make_results(args.tables)
     except (CourseError, ValueError) as err:
         print(f"ft-course: {err}", file=sys.stderr)
         return 1

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from ft_course.core import atomic_path
 from ft_course.estimators.peft import Peft, as_method
 from ft_course.models import best_device, context_length, load_tokenizer, model_identity, quiet_transformers
-from ft_course.training import Callback, HParams, Method, Validation, train
+from ft_course.training import Callback, Full, HParams, Method, Validation, train
 
 FORMAT, ABOUT = 2, "ft_course.json"
 PART = 1000   # rows that are tokenised at once: all in one call would leave a large heap behind
@@ -68,9 +68,10 @@ class FineTuned(BaseEstimator):
             raise ValueError(f"{folder} holds other files ({others[0]}, ...), and saving replaces a folder as a whole; "
                              "give the model a folder of its own")
         whole = merged or method.whole
+        kept = method if method.whole or not merged else Full()   # folded in, it is a model like any other
         about = {"format": FORMAT, "estimator": type(self).__name__, "model": str(self.model), "whole": whole,
                  "base": None if whole else model_identity(self.model), "hparams": asdict(self.hparams),
-                 "method": {"class": type(method).__name__, **method.settings()}} | self._kept()
+                 "method": {"class": type(kept).__name__, **kept.settings()}} | self._kept()
         with atomic_path(folder) as tmp, quiet_transformers():
             tmp.mkdir()
             if whole: method.merged(model).save_pretrained(tmp)
@@ -100,7 +101,10 @@ class FineTuned(BaseEstimator):
         if about["base"] != model_identity(about["model"]):
             raise ValueError(f"{folder} was trained on other weights than {about['model']} has here; "
                              "give it the model it was trained on")
-        if base is None: self.model_ = method.attach(self._network(about["model"]), folder).to(best_device()).eval()
+        if base is None:
+            network = self._network(about["model"])
+            network.config.pad_token_id = self.tokenizer_.pad_token_id
+            self.model_ = method.attach(network, folder).to(best_device()).eval()
         else: self.model_ = _beside(base, self, method, folder)
         self.adapter_ = getattr(self.model_, "active_adapter", None)
         return self

@@ -7,6 +7,9 @@ from pathlib import Path
 from ft_course.training import Method
 
 
+PROMPT_SIZES = {"token_dim": "hidden_size", "num_layers": "num_hidden_layers", "num_attention_heads": "num_attention_heads"}
+
+
 @dataclass(frozen=True)
 class Peft(Method):
     "What a `peft.PeftConfig` trains, and the head of a classifier with it."
@@ -17,6 +20,8 @@ class Peft(Method):
         config, classifies = copy.deepcopy(self.config), type(model).__name__.endswith("ForSequenceClassification")
         config.task_type = config.task_type or (TaskType.SEQ_CLS if classifies else TaskType.CAUSAL_LM)
         if classifies and getattr(config, "modules_to_save", 0) is None: config.modules_to_save = head_modules(model)
+        for name, known in PROMPT_SIZES.items():   # peft does not find them in every family's config
+            if config.is_prompt_learning and getattr(config, name, 0) is None: setattr(config, name, getattr(model.config, known))
         return get_peft_model(model, config)
 
     def save(self, model, folder):
