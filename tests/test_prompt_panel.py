@@ -1,7 +1,7 @@
 "The panel that asks one text under several prompts, and text that is shown while it is written."
 import pytest
 
-from ft_course.core.writing import writing_view
+from ft_course.widgets import writing_view
 from ft_course.data import EXAMPLE_CSV, load_task
 from ft_course.widgets import prompt_panel
 

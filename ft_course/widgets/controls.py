@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import ipywidgets as ipw
 
-from ft_course.core.display import marked_up
 from ft_course.core import did_you_mean
+from ft_course.core.display import marked_up
 
 
 @dataclass(frozen=True)

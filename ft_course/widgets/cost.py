@@ -24,11 +24,10 @@ def sketch(
     "The estimator's network after its method, without weights: shapes and what trains."
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification
-    from ft_course import models
-    keep_layers = getattr(models, "keep_layers", None) or models.keep_layers
-    where = models.resolve_model(estimator.model)
+    from ft_course.models import keep_layers, quiet_transformers, resolve_model
+    where = resolve_model(estimator.model)
     # a network without weights draws no random numbers: a run that trains meanwhile stays as it is
-    with torch.device("meta"), models.quiet_transformers():
+    with torch.device("meta"), quiet_transformers():
         if isinstance(estimator, FineTunedClassifier):
             config = AutoConfig.from_pretrained(**where, num_labels=n_labels)
             if estimator.layers is not None: keep_layers(config, estimator.layers, estimator.model)

@@ -6,10 +6,9 @@ import numbers
 
 import ipywidgets as ipw
 
-from ft_course.core.display import marked_up
 from ft_course.classroom.progress import keep, recall
-from ft_course.core.display import Page, table_page
 from ft_course.core import CourseError
+from ft_course.core.display import Page, marked_up, table_page
 from ft_course.widgets.accessibility import WRAP, Status, named, radio_buttons
 from ft_course.widgets.svg import BLUE, RED, axes, inline_svg
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import ipywidgets as ipw
 
-from ft_course.core.display import marked_up
 from ft_course.core import CourseError, atomic_path, did_you_mean
+from ft_course.core.display import marked_up
 from ft_course.widgets.accessibility import Panel, Status
 
 

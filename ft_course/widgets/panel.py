@@ -6,9 +6,9 @@ import time
 
 import ipywidgets as ipw
 
-from ft_course.core.display import marked_up
 from ft_course.classroom.progress import keep, recall
 from ft_course.core import CourseError
+from ft_course.core.display import marked_up
 from ft_course.estimators import FineTunedClassifier, FineTunedGenerator
 from ft_course.training import HParams, Method
 from ft_course.widgets.accessibility import Panel, Status, named

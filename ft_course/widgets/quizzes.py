@@ -3,10 +3,10 @@ import html
 
 import ipywidgets as ipw
 
-from ft_course.classroom.quizzes import quiz_names, quiz_question
-from ft_course.core.display import marked_up
 from ft_course.classroom.progress import keep, recall
+from ft_course.classroom.quizzes import quiz_names, quiz_question
 from ft_course.core import CourseError, did_you_mean
+from ft_course.core.display import marked_up
 from ft_course.widgets.accessibility import WRAP, Status, radio_buttons
 
 

@@ -8,7 +8,7 @@ from ft_course.rag import NOT_FOUND, confidence
 from ft_course.retrieval.folder import folder_index
 from ft_course.retrieval.index import DocumentIndex
 from ft_course.retrieval.ranking import HOW, Hit, query_words
-from ft_course.widgets import named
+from ft_course.widgets.accessibility import named
 
 WIDE = {"style": {"description_width": "90px"}, "layout": {"width": "98%", "max_width": "640px"}}
 
