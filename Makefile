@@ -3,18 +3,22 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
+NOTEBOOKS = $(BIN)/python -m ft_course.classroom.notebooks
 TORCH  := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 
-.PHONY: help lab tour test bench results readme nb export clean
+.PHONY: help lab tour check test bench results export readme nb stale hooks clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make lab      open your copy of the course in the browser (sets everything up the first time)"
 	@echo "make tour     chapter 01's runs and tables, in the terminal"
-	@echo "make test     every test: notebooks, library, faults"
+	@echo "make check    style, layers, drift and quick tests, in under two minutes"
+	@echo "make test     every test, and every notebook that changed since it was run; ALL=1 runs all notebooks"
 	@echo "make bench    CASE=name: one side-by-side speed run, one JSON line; without CASE it lists them"
-	@echo "make results  the stored tables: makes what is missing or stale"
-	@echo "make export   notebooks -> ft_course/     make readme  nbs/index.ipynb -> README.md     make nb NB=nbs/...  run and tidy a notebook"
+	@echo "make results  the stored tables: makes what is missing or stale; TABLE=name makes one anew"
+	@echo "make export   notebooks -> ft_course/     make readme  nbs/index.ipynb -> README.md"
+	@echo "make nb       NB=nbs/...: run and tidy a notebook, and leave a receipt     make stale  the notebooks that need it, and why"
+	@echo "make hooks    let git run style and cleaning before each commit"
 	@echo "make clean    remove the environment and what was built (not your copy of the course, not the model cache)"
 	@echo "On Linux without an NVIDIA card: make lab TORCH_INDEX_URL=<the address that pytorch.org shows for CPU>  saves several gigabytes."
 
@@ -36,27 +40,39 @@ lab: $(VENV)/.course
 tour: $(VENV)/.course
 	$(BIN)/ft-course tour
 
+# -n 2: two workers, a core and a torch thread each
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/python -m pytest tests -q --check -n 2 --dist worksteal
+
 test: $(VENV)/.dev
 	$(BIN)/ft-course assets
-	$(BIN)/python -m pytest tests -q --durations=15
+	@$(NOTEBOOKS) stale
+	$(BIN)/python -m pytest tests -q -n 2 --dist worksteal --durations=15 $(if $(ALL),--all-notebooks)
 
 bench: $(VENV)/.dev
 	@$(BIN)/ft-course assets > /dev/null
 	@$(BIN)/python -m benchmarks $(CASE)
 
 results: $(VENV)/.course
-	$(BIN)/ft-course results
+	$(BIN)/ft-course results $(TABLE)
 
 export: $(VENV)/.dev
 	$(BIN)/nbdev-export
-	$(BIN)/python -c "from ft_course.notebooks import main; main(['solutions'])"
+	$(NOTEBOOKS) solutions
 
 readme: $(VENV)/.dev
-	$(BIN)/python -c "from ft_course.notebooks import main; main(['readme'])"
+	$(NOTEBOOKS) readme
 
 nb: $(VENV)/.dev
-	$(BIN)/python -c "import sys; from ft_course.notebooks import main; main(['execute', *sys.argv[1:]])" $(NB)
+	$(NOTEBOOKS) execute $(NB)
+
+stale: $(VENV)/.dev
+	@$(NOTEBOOKS) stale
+
+hooks: $(VENV)/.dev
+	$(BIN)/pre-commit install
 
 clean:
-	rm -rf $(VENV) build dist _docs _proc *.egg-info .pytest_cache
+	rm -rf $(VENV) build dist _docs _proc *.egg-info .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 
 from ft_course.data import load_task
-from ft_course.prompting import PROMPTED, PromptClassifier, chat_messages, language_model, plain_text, render
+from ft_course.estimators import chat_messages, plain_text, render
+from ft_course.prompting import language_model, PromptClassifier, PROMPTED
 from ft_course.training import collate, length_grouped_batches
 
 CLOSE = 2e-3

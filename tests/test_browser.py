@@ -2,13 +2,15 @@
 import json
 import os
 import re
+from importlib import resources
 
 from lab_in_browser import IDLE, needs_chromium, page_of
 
-from ft_course.classroom.exercises import _solutions, exercise_names, find_exercise, quiz_names, quiz_question
+from ft_course.classroom.exercises import exercise_names, find_exercise, quiz_names, quiz_question
 
 pytestmark = needs_chromium
 CHAPTER = "1_foundations/06_hyperparameters.ipynb"
+SOLUTIONS = json.loads((resources.files("ft_course")/"classroom"/"checks"/"solutions.json").read_text(encoding="utf-8"))
 EXERCISE = next(n for n in exercise_names() if n.startswith("06."))
 
 EXECUTE = """async code => {
@@ -123,7 +125,7 @@ def test_chapter_06_as_its_learner_uses_it(lab, tmp_path):
         expect(exercise.get_by_text("Hint 1 of 3")).to_be_visible()
         exercise.get_by_role("button", name="Solution").click()
         expect(exercise.locator("pre code").last).to_contain_text(wanted)
-        assert notebook.execute(_solutions()[EXERCISE]) == ""
+        assert notebook.execute(SOLUTIONS[EXERCISE]) == ""
         exercise = notebook.run(i)
         expect(exercise.get_by_text("✓")).to_be_visible()
 

@@ -10,9 +10,10 @@ import warnings
 import numpy as np
 import pytest
 
-from ft_course.estimators.callbacks import Checkpoint, KeepLastGood, LivePlot, RunRecord, StopOnSignal
+from ft_course.estimators import Checkpoint, KeepLastGood, LivePlot, RunRecord, StopOnSignal
 from ft_course.core import CourseError
-from ft_course.training import Callback, EarlyStopping, FineTunedClassifier, Full, HParams, LastLayers
+from ft_course.estimators import FineTunedClassifier
+from ft_course.training import Callback, EarlyStopping, Full, HParams, LastLayers
 
 HPARAMS = HParams(learning_rate=1e-3, num_train_epochs=3, per_device_train_batch_size=8)   # 10 steps an epoch
 
@@ -58,9 +59,10 @@ def test_resume_keeps_early_stopping_and_its_best_weights(tiny, messages, tmp_pa
 SCRIPT = """
     import os, signal, sys
     import torch
-    from ft_course.estimators.callbacks import Checkpoint, StopOnSignal
+    from ft_course.estimators import Checkpoint, StopOnSignal
     from ft_course.data import EXAMPLE_CSV, load_task
-    from ft_course.training import Callback, FineTunedClassifier, Full, HParams
+    from ft_course.estimators import FineTunedClassifier
+    from ft_course.training import Callback, Full, HParams
     {setup}
     class At(Callback):
         def on_step_end(self, run):

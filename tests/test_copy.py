@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-from ft_course.core import CourseError
 from ft_course.classroom.notebooks import course_root, learners_copy
+from ft_course.core import CourseError
 
 
 @pytest.fixture

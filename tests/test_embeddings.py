@@ -15,8 +15,9 @@ from sklearn.model_selection import GridSearchCV, PredefinedSplit
 from ft_course import embeddings, models
 from ft_course.core import CourseError
 from ft_course.data import EXAMPLE_CSV, load_task
-from ft_course.embeddings import (EmbeddingClassifier, VectorFile, embed, embedding_rows, loneliness, near_pairs,
-                                  nearest_texts, pool, token_batches, top_k)
+from ft_course.embeddings import (embed, embedding_rows, EmbeddingClassifier, loneliness, near_pairs,
+                                  nearest_texts, pool, top_k, VectorFile)
+from ft_course.training import token_batches
 from ft_course.models import load_once, model_identity, unload
 from ft_course.evaluation import compare, used_code
 

@@ -7,17 +7,19 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
+from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pytest
 from conftest import blocked_env
 from sklearn.dummy import DummyClassifier
-from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, f1_score, precision_recall_fscore_support
+from sklearn.metrics import f1_score
 
 from ft_course.data import EXAMPLE_CSV, load_task
-from ft_course.evaluation import (EVALUATE_METRIC, Interval, _p_value, _redrawn, _redrawn_scores, accuracy, answers_with_confidence, balanced_accuracy, bleu,
-                                  calibration_error, compare, confusion, exact_match, holm, interval, items_needed, macro_f1, more_items,
-                                  per_class, perplexity, reliability, rouge_l, token_f1, verdict)
+from ft_course.evaluation import (EVALUATE_METRIC, METRICS, Interval, Metric, _p_value, _redrawn, _redrawn_scores, accuracy, answers_with_confidence,
+                                  balanced_accuracy, bleu, calibration_error, compare, confusion, exact_match, get_metric, holm, interval, items_needed, macro_f1,
+                                  more_items, per_class, perplexity, reliability, rouge_l, token_f1, verdict)
 
 
 def tfidf():
@@ -29,30 +31,37 @@ def tfidf():
 
 # Metrics
 
-def test_rouge_l_is_the_librarys():
-    from rouge_score.rouge_scorer import RougeScorer
+def rouge_by_hand(reference, prediction):
+    a, b = (re.findall("[a-z0-9]+", text.lower()) for text in (reference, prediction))
+    lengths = np.zeros((len(a) + 1, len(b) + 1))
+    for i, j in np.ndindex(len(a), len(b)): lengths[i+1, j+1] = lengths[i, j] + 1 if a[i] == b[j] else max(lengths[i, j+1], lengths[i+1, j])
+    return 2*lengths[-1, -1] / (len(a) + len(b)) if lengths[-1, -1] else 0.
+
+
+def bleu_by_hand(references, predictions, max_n=4):
+    def ngrams(words, n): return Counter(zip(*(words[i:] for i in range(n))))
+    pairs, logs = [(r.split(), p.split()) for r, p in zip(references, predictions)], []
+    for n in range(1, max_n + 1):
+        shared = sum(sum((ngrams(r, n) & ngrams(p, n)).values()) for r, p in pairs)
+        if not shared: return 0.
+        logs.append(math.log(shared / sum(max(0, len(p) - n + 1) for _, p in pairs)))
+    wanted, written = (sum(len(pair[side]) for pair in pairs) for side in (0, 1))
+    return math.exp(min(0, 1 - wanted/written) + sum(logs)/max_n)
+
+
+def test_scores_of_texts_by_hand():
+    rng = np.random.default_rng(0)
+    def text(): return " ".join(rng.choice(["a", "B", "the", "c5", "é", "—", "it's", "", "x.", "£5m"], rng.integers(12)))
     heads = load_task("headline_writing").split("train")[1]
-    pairs = [(heads[i], heads[(7*i) % 500] + " " + heads[i][:15]) for i in range(300)] + [("", "word"), ("word", ""), ("It's £5m!", "it s 5m")]
-    theirs = [RougeScorer(["rougeL"]).score(a, b)["rougeL"].fmeasure for a, b in pairs]
-    np.testing.assert_allclose(rouge_l(*zip(*pairs)), theirs, atol=1e-9)
-
-
-def test_bleu_is_the_librarys():
-    from nltk.translate.bleu_score import corpus_bleu   # comes with rouge-score; it counts one n-gram in texts too short for any
-    heads, rng = [h for h in load_task("headline_writing").split("train")[1] if len(h.split()) > 3], np.random.default_rng(0)
-    for _ in range(30):
-        some = rng.choice(heads, 20)
-        written = [" ".join(w if rng.random() < .9 else "so" for w in h.split()) + rng.choice(["", " again", f" {h}"]) for h in some]
-        assert bleu(some, written) == pytest.approx(corpus_bleu([[r.split()] for r in some], [p.split() for p in written]), abs=1e-9)
-    assert bleu(["a b c d"], ["a b c d"]) == 1 and bleu(["a b c d"], ["a b c"]) == 0 and bleu(["a"], ["b"]) == 0
+    sets = [([heads[i] for i in some], [heads[i] + " " + heads[j][:15] if k else heads[j] for i, j, k in zip(some, some[::-1], some % 2)]) for some in rng.integers(500, size=(20, 15))]
+    for _ in range(200):
+        references = [text() for _ in range(rng.integers(1, 6))]
+        sets.append((references, [r if rng.random() < .3 else r + " " + text() if rng.random() < .5 else text() for r in references]))
+    for references, predictions in [*sets, ([""], [""]), (["", "word"], ["word", ""]), (["It's £5m!"], ["it s 5m"]), (["a b c d"], ["a b c"])]:
+        np.testing.assert_allclose(rouge_l(references, predictions), [rouge_by_hand(r, p) for r, p in zip(references, predictions)], atol=1e-9)
+        for max_n in (1, 4): assert bleu(references, predictions, max_n) == pytest.approx(bleu_by_hand(references, predictions, max_n), abs=1e-9)
+    assert bleu(["a b c d"], ["a b c d"]) == 1 and bleu(np.array(["a b c d"]), ["a b c"]) == 0 and bleu(["a"], ["b"]) == 0
     assert bleu(["the cat sat"], ["the the the"], max_n=1) == pytest.approx(1/3)
-
-
-def test_bleu_is_sacrebleus_where_that_is_installed():
-    sacrebleu = pytest.importorskip("sacrebleu")
-    heads, rng = load_task("headline_writing").split("train")[1][:200], np.random.default_rng(0)
-    written = [" ".join(w for w in h.split() if rng.random() < .9) for h in heads]
-    assert 100*bleu(heads, written) == pytest.approx(sacrebleu.corpus_bleu(written, [heads], tokenize="none", smooth_method="none").score)
 
 
 def test_answers_are_compared_as_squad_does():
@@ -62,24 +71,60 @@ def test_answers_are_compared_as_squad_does():
     with pytest.raises(ValueError, match="no losses"): perplexity([])
 
 
-@pytest.mark.filterwarnings("ignore:A single label")
-@pytest.mark.parametrize("labels", [list("abcd"), [3, 1, 2, 7], [0., 1.5, 2., 9.]])
-def test_classification_metrics_are_the_librarys(labels):
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("labels", [list("abcd"), [3, 1, 2, 7], [0., 1.5, 2., 9.], [True, False, True, False]])
+def test_scores_of_labels_by_hand(labels):
+    "Also with one item, one label, labels that are only predicted, and labels that are never predicted."
     rng = np.random.default_rng(0)
     for n in (1, 5, 60, 400):
         for _ in range(10):
-            true, predicted = rng.choice(labels[:3], n, p=[.8, .15, .05]), rng.choice(labels[1:] if rng.random() < .5 else labels, n)
-            names = np.unique(np.concatenate([true, predicted])).astype(str)
-            as_text = true.astype(str), predicted.astype(str)   # scikit-learn takes floats for a regression
-            assert macro_f1(true, predicted) == pytest.approx(f1_score(*as_text, average="macro", labels=names, zero_division=0))
-            assert accuracy(true, predicted) == pytest.approx(accuracy_score(*as_text))
-            np.testing.assert_array_equal(confusion(true, predicted), confusion_matrix(*as_text, labels=names))
-            theirs = precision_recall_fscore_support(*as_text, labels=names, zero_division=0)
-            np.testing.assert_allclose(per_class(true, predicted).T, theirs)
-            present = confusion_matrix(*as_text, labels=names)
-            assert balanced_accuracy(true, predicted) == pytest.approx(np.mean((np.diag(present)/np.maximum(1, present.sum(1)))[present.sum(1) > 0]))
-    true, predicted = rng.choice(list("abc"), 300), rng.choice(list("abc"), 300)
-    assert balanced_accuracy(true, predicted) == pytest.approx(balanced_accuracy_score(true, predicted))
+            true, predicted = rng.choice(labels[:rng.integers(1, 4)], n), rng.choice(labels[1:] if rng.random() < .5 else labels[:rng.integers(1, 5)], n)
+            names = np.unique(np.concatenate([true, predicted]))
+            counts = np.array([[((true == a) & (predicted == b)).sum() for b in names] for a in names])
+            hits, is_it, called = np.diag(counts), counts.sum(1), counts.sum(0)
+            assert accuracy(true, predicted) == pytest.approx(np.mean(true == predicted), abs=1e-12)
+            assert macro_f1(true, predicted) == pytest.approx(np.mean(2*hits / (is_it + called)), abs=1e-12)
+            assert balanced_accuracy(true, predicted) == pytest.approx(np.mean((hits / np.maximum(1, is_it))[is_it > 0]), abs=1e-12)
+            table, each = confusion(true, predicted), per_class(true, predicted)
+            assert table.index.tolist() == table.columns.tolist() == each.index.tolist() == names.tolist() and each["items"].tolist() == is_it.tolist()
+            np.testing.assert_array_equal(table, counts)
+            np.testing.assert_allclose(each.to_numpy()[:, :3].T, [hits / np.maximum(1, called), hits / np.maximum(1, is_it), 2*hits / (is_it + called)])
+
+
+def test_one_table_of_metrics():
+    assert {name for name, m in METRICS.items() if not m.higher_is_better} == {"loss", "perplexity", "calibration_error"}
+    assert {name for name, m in METRICS.items() if m.kind == "answers"} == {"rouge_l", "bleu", "exact_match", "token_f1", "loss", "perplexity"}
+    assert all(m.name == name for name, m in METRICS.items())
+    assert get_metric("macro_f1") is get_metric(macro_f1) is get_metric(METRICS["macro_f1"])
+    def gain(references, predictions): return 1.
+    assert get_metric(gain).name == "gain" and get_metric(gain).higher_is_better
+    with pytest.raises(FrozenInstanceError): METRICS["loss"].higher_is_better = True
+    assert METRICS["token_f1"](["a cat", "x"], ["cat", "y"]) == .5 and METRICS["perplexity"](None, np.log([2, 8])) == pytest.approx(4)
+
+
+def test_scores_an_item_get_the_quick_interval():
+    references, predictions = ["the big cat", "dog", "it"]*20, ["a cat", "dog", "them"]*20
+    quick = interval(references, predictions, "token_f1", n_draws=200)
+    slow = interval(references, predictions, lambda r, p: token_f1(r, p).mean(), n_draws=200)
+    np.testing.assert_allclose([quick.value, quick.low, quick.high], [slow.value, slow.low, slow.high], rtol=1e-6)
+    losses = np.random.default_rng(0).random((2, 200))
+    assert interval(np.zeros(200), losses, "perplexity").value == pytest.approx(np.exp(losses.mean(1)).mean())
+    lower = Metric("cost", lambda r, p: np.asarray(r != p, float), higher_is_better=False)
+    assert interval(np.array(["a", "b"]*50), np.array(["a", "a"]*50), lower).value == .5
+
+
+@pytest.mark.parametrize("metric", ["weighted_f1", "mean", "calibration_error"])
+def test_a_task_refuses_a_metric_that_it_cannot_have(metric):
+    rows, wanted = [("a text", "yes")], "there is no metric 'weighted_f1'.*give one of accuracy" if metric == "weighted_f1" else "scores numbers"
+    with pytest.raises(ValueError, match=wanted): load_task(rows, metric=metric)
+    with pytest.raises(ValueError, match=wanted): replace(load_task(EXAMPLE_CSV), metric=metric)
+
+
+def test_a_task_keeps_the_name_of_its_metric():
+    assert load_task(EXAMPLE_CSV, metric=accuracy).metric == load_task(EXAMPLE_CSV, metric=METRICS["accuracy"]).metric == "accuracy"
+    def gain(references, predictions): return float(np.mean(references == predictions))
+    one = compare({"majority": DummyClassifier()}, load_task(EXAMPLE_CSV, metric=gain))
+    assert one.task.metric is gain and one.table().columns[1:3].tolist() == ["gain", "accuracy"]
 
 
 def test_reliability_is_the_librarys():

@@ -9,7 +9,8 @@ from ft_course.core import CourseError
 from ft_course.data import EXAMPLE_CSV, load_task
 from ft_course.hyperparameters import KnownBefore, matching_loss, search, sentence_vectors, suggest
 from ft_course.models import load_classifier, load_tokenizer
-from ft_course.training import FineTunedClassifier, Full, HeadOnly, HParams, LastLayers, layer_stack
+from ft_course.estimators import FineTunedClassifier
+from ft_course.training import Full, HeadOnly, HParams, LastLayers, layer_stack
 
 QUICK = HParams(learning_rate=1e-3, num_train_epochs=2, per_device_train_batch_size=16)
 SPACE = {"learning_rate": (1e-4, 1e-2), "num_train_epochs": (1, 2), "per_device_train_batch_size": [16, 32]}

@@ -9,7 +9,7 @@ from test_browser import Notebook, serious
 
 pytestmark = needs_chromium
 CELLS = ["""from ft_course.data import EXAMPLE_CSV, load_task
-from ft_course.prompting import prompt_panel
+from ft_course.widgets import prompt_panel
 task = load_task(EXAMPLE_CSV)
 prompt_panel(task, f"Who answers this message: {', '.join(task.labels)}?", {"as it is": "{text}", "quoted": 'The message: "{text}"'}, n_examples=2)""",
          """from pathlib import Path

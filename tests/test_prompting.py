@@ -17,8 +17,10 @@ from ft_course import prompting
 from ft_course.core import CourseError
 from ft_course.data import EXAMPLE_CSV, load_task
 from ft_course.models import tiny as tiny_model, unload
-from ft_course.prompting import (CONTENT_FREE, Endpoint, PromptClassifier, answer_log_likelihoods, calibrated, chat_messages, fill, generate, generate_json,
-                                 language_model, plain_text, prompt_panel, prompted, read_json, render, shared_prefix)
+from ft_course.estimators import chat_messages, plain_text, render
+from ft_course.prompting import (answer_log_likelihoods, calibrated, CONTENT_FREE, Endpoint, fill, generate,
+                                 generate_json, language_model, prompt_panel, PromptClassifier, prompted,
+                                 read_json, shared_prefix)
 
 LABELS = ["negative", "neutral", "positive"]
 

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from ft_course.regularization import DropoutRate, chosen_and_fresh, optimism_of_choosing
-from ft_course.training import Callback, FineTunedClassifier, Full, HParams, train
+from ft_course.estimators import FineTunedClassifier
+from ft_course.training import Callback, Full, HParams, train
 
 ONE_STEP = HParams(max_steps=1, per_device_train_batch_size=8)
 

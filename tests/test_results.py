@@ -1,58 +1,148 @@
-"The stored tables of chapters 02 and 06 to 10 (those of chapter 01 are checked in test_evaluation)."
-import numpy as np
+"The stored tables: whole, fresh, with the figures they always had; and the probes of what made them."
+import json
+from pathlib import Path
+
 import pytest
 
+from ft_course.core.records import describe, differences, own_code
+from ft_course.results import STORE, Part, make, parts_of, stored, table, table_names
+from ft_course.results.probes import changed, check_probe, kinds, read_record
 
-def test_cut_networks_are_stored_with_three_seeds():
-    from ft_course.data import load_task
-    from ft_course.results import SEEDS, stored
-    table, ids = stored("airline_layers"), list(load_task("airline").data["test"]["id"])
-    assert list(table.records) == [f"{k} layer{'s' if k > 1 else ''}{suffix}" for suffix in ("", ", random") for k in (1, 2, 3, 6)]
-    assert not table.stale, f"make results: {table.stale}"
-    for row, runs in table.records.items():
-        assert len(runs) == len(SEEDS) and all(r["ids"] == ids and 0 < r["fit_seconds"] for r in runs), row
-        assert all(0 <= np.min(r["confidence"]) <= np.max(r["confidence"]) <= 1 for r in runs)
+BEFORE = json.loads((Path(__file__).parent/"data"/"tables-0.4.0.json").read_text(encoding="utf-8"))
 
 
-def test_fewer_layers_are_faster():
-    from ft_course.results import stored
-    records = stored("airline_layers").records
-    seconds = [np.median([r["fit_seconds"] for r in records[row]]) for row in ("1 layer", "2 layers", "3 layers", "6 layers")]
-    assert seconds == sorted(seconds)
-
-
-@pytest.mark.parametrize("name", ["knobs", "batches", "overfitting", "searched", "headlines_alternatives", "airline_alternatives", "headlines_prompts",
-                                  "airline_prompts"])
-def test_small_tables_are_stored_whole_and_fresh(name):
-    from ft_course.results import SMALL_TABLES, stored
-    table, parts = stored(name), SMALL_TABLES[name]()
-    assert not table.stale, f"make results: {table.stale}"
-    assert set(table.records) == {row for part in parts for row in part["estimators"]}
-    for part in parts:
-        ids = list(part["task"].data["test"]["id"])
-        for row, estimator in part["estimators"].items():
+@pytest.mark.parametrize("name", table_names())
+def test_table_is_stored_whole_and_fresh(name):
+    found = stored(name)
+    assert not found.stale, f"make results TABLE={name}: {found.stale}"
+    for part in parts_of(name):
+        ids = list(part.task.data["test"]["id"])
+        for row, estimator in part.rows.items():
             lucky = estimator.get_params().get("random_state") is not None   # others give the same with any seed
-            assert len(table.records[row]) == (len(part["seeds"]) if lucky else 1), row
-            if lucky: assert sorted(r["seed"] for r in table.records[row]) == list(part["seeds"]), row
-            assert all(r["ids"] == ids for r in table.records[row]), row
+            runs = [r for r in found.records[row] if r["inputs"]["task"] == part.task.name]
+            assert [r["seed"] for r in runs] == list(part.seeds if lucky else part.seeds[:1]), row
+            assert all(r["ids"] == ids for r in runs), row
+
+
+@pytest.mark.parametrize("name", [n for n, v in BEFORE.items() if n.startswith("choosing ") or (isinstance(v, dict) and "against" in v)])
+def test_figures_are_those_of_the_version_before(name):
+    if name.startswith("choosing "): found = stored(f"{name.split()[1]}_choosing")
+    elif name.endswith("_alternatives"):
+        task = name.removesuffix("_alternatives")
+        found = stored(task) | stored(f"{task}_prompted") | stored(f"{task}_frozen")
+    elif name == "airline_layers": found = stored(name).rename({"fine-tuned": "6 layers", "random weights": "6 layers, random"})
+    else: found = stored(name)
+    for row, figures in BEFORE[name]["rows"].items():
+        if isinstance(figures, str):
+            assert f"{found.interval(row, 'loss' if 'writing' in name else None):.4f}" == figures, row
+            continue
+        for metric, figure in figures.items():
+            now = len(found.records[row]) if metric == "runs" else f"{found.interval(row, metric):.4f}"
+            assert now == figure, (row, metric)
+    if "against" in BEFORE[name]:
+        found = found.only(*BEFORE[name]["rows"])
+        assert found.verdicts(BEFORE[name]["against"]) == BEFORE[name]["verdicts"]
+
+
+@pytest.mark.parametrize("task", ["airline", "headlines", "headline_writing"])
+def test_the_settings_are_those_that_validation_chose(task):
+    from ft_course.why_fine_tune import CHOSEN, winners
+    assert winners(task) == CHOSEN[task] == BEFORE[f"winners {task}"]
 
 
 @pytest.mark.parametrize("task", ["headlines", "airline"])
 def test_the_best_prompt_is_the_one_that_validation_chose(task):
     from ft_course.prompting import BEST_PROMPT
-    from ft_course.results import stored
     tried = stored(f"{task}_prompts")
     assert max(tried.records, key=lambda row: tried.interval(row).value) == BEST_PROMPT[task]
 
 
-def test_the_search_is_stored_whole_and_fresh():
-    from ft_course.results import N_TRIALS, search_is_stale, search_trials
-    trials = search_trials()
-    assert not search_is_stale(), "make results"
-    assert [t["number"] for t in trials] == list(range(N_TRIALS)) and all(0 <= t["value"] <= 1 for t in trials)
+def test_the_search_is_the_one_of_the_version_before():
+    from ft_course.hyperparameters import search_trials
+    assert search_trials() == BEFORE["search"]["trials"]
 
 
-def test_a_search_with_other_settings_is_stale(monkeypatch):
+@pytest.mark.parametrize("key", sorted(read_record(STORE/"probes.json")))
+def test_probe(key):
+    "A few steps of every kind of stored row: what the code does is what it did when the rows were made."
+    found = check_probe(key)
+    assert not found, f"the tables {', '.join(kinds()[key]['tables'])} were made by code that behaved otherwise: {found[:5]}"
+
+
+def test_every_kind_has_a_probe_and_no_probe_is_left_over():
+    assert set(read_record(STORE/"probes.json")) == set(kinds()) and len(kinds()) <= 24
+
+
+def test_no_record_is_left_over():
+    from ft_course.evaluation import record_files
+    wanted = {Path(f) for name in table_names() for p in parts_of(name) for f in record_files(p.rows, p.task, p.seeds, STORE)}
+    assert {p for p in Path(str(STORE)).rglob("*.json") if p.name != "probes.json"} == wanted
+
+
+def test_inputs_say_what_differs():
+    from ft_course.estimators import FineTunedClassifier
+    from ft_course.training import Full, HParams, LastLayers
+    a, b = (describe(FineTunedClassifier("minilm", hparams=HParams(learning_rate=r))) for r in (1e-4, 2e-4))
+    assert differences(a, b) == ["learning_rate 0.0001, now 0.0002"] and differences(a, a) == []
+    c = describe(FineTunedClassifier("minilm", LastLayers(2)))
+    assert differences(describe(FineTunedClassifier()), c) == ["method Full(), now LastLayers(k=2)"]
+    assert differences(describe(Full(2.)), describe(Full(3))) == ["head_rate 2, now 3"]
+
+
+def test_a_new_setting_with_its_default_leaves_records_fresh_and_another_value_does_not():
+    from ft_course.training import HParams
+    now = describe(HParams())
+    before = {**now, "defaults": {k: v for k, v in now["defaults"].items() if k != "warmup_steps"}}
+    assert differences(before, now) == [] == differences(now, before)
+    assert differences(before, describe(HParams(warmup_steps=.2))) == ["warmup_steps null, now 0.2"]
+
+
+def test_changed_defaults_are_noticed():
+    from ft_course.training import HParams
+    now = describe(HParams())
+    before = {**now, "defaults": {**now["defaults"], "num_train_epochs": 3}}
+    assert differences(before, now) == ["num_train_epochs 3, now 2"]
+
+
+def test_own_code_is_named_and_not_compared():
+    from sklearn.preprocessing import FunctionTransformer
+    described = describe(FunctionTransformer(lambda x: x))
+    assert any("test_own_code" in name for name in own_code(described))
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    assert own_code(describe(TfidfVectorizer())) == []
+
+
+def test_peft_configs_are_readable_and_the_same_each_time():
+    from peft import LoraConfig
+    a, b = (describe(LoraConfig(r=4, target_modules=["query", "value"])) for _ in range(2))
+    assert a == b and a["set"]["r"] == 4 and json.loads(json.dumps(a)) == a
+    assert differences(a, describe(LoraConfig(r=8, target_modules=["query", "value"]))) == ["r 4, now 8"]
+
+
+def test_probe_differences_are_exact_where_they_have_to_be():
+    assert changed({"losses": [1., 2.]}, {"losses": [1.0005, 2.]}) == []
+    assert changed({"losses": [1., 2.]}, {"losses": [1.01, 2.]}) == ["losses[0] 1.0, now 1.01"]
+    assert changed({"rates": [[1e-4]]}, {"rates": [[1.0001e-4]]}) and changed({"groups": [{"betas": [.9, .999]}]}, {"groups": [{"betas": [.9, .99]}]})
+
+
+def test_a_table_is_made_once_and_only_what_changed_again(tmp_path, monkeypatch, tiny):
+    from sklearn.dummy import DummyClassifier
     from ft_course import results
-    monkeypatch.setattr(results, "SPACE", results.SPACE | {"num_train_epochs": (1, 5)})
-    assert results.search_is_stale()
+    from ft_course.data import EXAMPLE_CSV, load_task
+    monkeypatch.setattr(results, "STORE", tmp_path)
+    rows = {"majority": DummyClassifier(), "stratified": DummyClassifier(strategy="stratified", random_state=0)}
+    table("made up", seeds=(0, 1))(lambda: (load_task(EXAMPLE_CSV), rows))
+    first = make("made up")
+    assert [len(runs) for runs in first.records.values()] == [1, 2] and not stored("made up").stale
+    dates = {f: f.stat().st_mtime_ns for f in tmp_path.rglob("*.json")}
+    make("made up")
+    assert {f: f.stat().st_mtime_ns for f in tmp_path.rglob("*.json")} == dates
+    rows["stratified"] = DummyClassifier(strategy="uniform", random_state=0)
+    assert stored("made up").stale == {"stratified": ['strategy "stratified", now "uniform"']}
+    make("made up")
+    assert not stored("made up").stale and sum(f.stat().st_mtime_ns != t for f, t in dates.items()) == 2
+    assert isinstance(parts_of("made up")[0], Part)
+
+
+def test_an_unknown_table_is_named():
+    with pytest.raises(ValueError, match="no stored table 'airlin'.*did you mean 'airline'"): stored("airlin")

@@ -13,7 +13,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 
 from ft_course.core import CourseError
-from ft_course.training import FineTunedClassifier, FineTunedGenerator, Full, HeadOnly, HParams, LastLayers
+from ft_course.estimators import FineTunedClassifier, FineTunedGenerator
+from ft_course.training import Full, HeadOnly, HParams, LastLayers
 
 QUICK = HParams(learning_rate=1e-3, num_train_epochs=1, per_device_train_batch_size=16)
 
@@ -147,7 +148,7 @@ def test_full_disk_while_saving_keeps_the_old_model(fitted, tmp_path):
     old = {p.name: p.stat().st_size for p in (tmp_path/"m").iterdir()}
     code = textwrap.dedent(f"""
         import resource, sys
-        from ft_course.training import FineTunedClassifier
+        from ft_course.estimators import FineTunedClassifier
         model = FineTunedClassifier.load({str(tmp_path/"m")!r})
         resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
         try: model.save({str(tmp_path/"m")!r})

@@ -1,10 +1,11 @@
 """The learner's copy of the course, and what its authors need to keep notebooks, package and README in step"""
 
 
-import hashlib, json, re, sys
+import hashlib, json, os, re, sys, time
 from pathlib import Path
 
 from ft_course.core import CourseError, atomic_path
+from ft_course.classroom import receipts
 from ft_course.classroom.exercises import BEGIN, gather_solutions, without_solution
 
 def course_root(
@@ -20,11 +21,12 @@ def course_root(
                       "holds settings.ini and nbs; go to the folder you cloned and try again.")
 
 def chapters(root: Path) -> list[Path]:
-    """Every notebook of the course, in order: the numbered parts first, then the library's.
-    Those of `nbs/checks`, which prove the exercises' checks, are not a reader's."""
-    found = [p for p in (root/"nbs").rglob("*.ipynb")
-             if not {".ipynb_checkpoints", "checks"} & {*p.parts} and p.name != "index.ipynb"]
-    return sorted(found, key=lambda p: (p.parent.name == "library", p.relative_to(root).as_posix()))
+    "Every notebook that a learner gets, in order."
+    return [p for p in notebooks(root) if p.name != "index.ipynb"]
+
+def notebooks(root: Path) -> list[Path]:
+    "Every notebook of the course, in order, README's among them."
+    return sorted(p for p in (root/"nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
 
 PICTURE = re.compile(r'<img [^>]*src="data:image/png;base64,([^"]+)"')
 
@@ -62,7 +64,7 @@ def learners_copy(
         name = source.relative_to(root/"nbs").as_posix()
         notebook = json.loads(source.read_text(encoding="utf-8"))
         notebook["cells"] = [mine for cell in notebook["cells"] for mine in _learners_cells(cell)]
-        notebook["metadata"].pop("widgets", None)
+        for key in ("widgets", receipts.KEY): notebook["metadata"].pop(key, None)
         state, file = _state(notebook), target/name
         if file.exists():
             try: now = _state(json.loads(file.read_text(encoding="utf-8")))
@@ -101,52 +103,88 @@ def _is_bar(output) -> bool:
     return output.get("output_type") == "display_data" and (not text or bool(re.search(r"\d+%\|", text)))
 
 def tidy(notebook):
-    """Drops progress bars, standard error, widget states and run-time metadata from an executed notebook
-    (in place)."""
+    "The executed notebook without progress bars, standard error, widget states and run-time metadata (in place)."
     for cell in notebook.cells:
         if cell.cell_type != "code": continue
         cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr" and not _is_bar(o)]
         cell.metadata = {k: v for k, v in cell.metadata.items() if k in ("tags", "nbgrader")}
-    notebook.metadata = {k: v for k, v in notebook.metadata.items() if k == "kernelspec"}
+    notebook.metadata = {k: v for k, v in notebook.metadata.items() if k in ("kernelspec", receipts.KEY)}
     return notebook
+
+def run_notebook(
+    path: Path,
+    timeout: int = 480,  # seconds for one cell
+    **environment,       # variables of the kernel beside this process's own
+):
+    """The notebook, run top to bottom in a fresh kernel in its folder.
+    Raises what the first failing cell raised; a kernel whose reply got lost is started once more."""
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellTimeoutError
+    # a backend without pictures would lose the figures
+    env = {k: v for k, v in os.environ.items() if k != "MPLBACKEND"} | environment
+    for once_more in (True, False):
+        notebook = nbformat.read(path, as_version=4)
+        client = NotebookClient(notebook, timeout=timeout, kernel_name="python3",
+                                resources={"metadata": {"path": str(path.parent)}})
+        try: return client.execute(env=env)
+        except CellTimeoutError:   # now and then a reply gets lost and the kernel sits idle (jupyter/nbclient issue 312)
+            if not once_more: raise
 
 def execute(
     path: Path,
-    timeout: int = 900,  # seconds for one cell
 ):
-    """Runs a notebook top to bottom in a fresh kernel, in its folder, and saves it tidied.
+    """Runs a notebook top to bottom and saves it tidied, with a receipt.
     Raises what the first failing cell raised; the file is then as it was."""
-    import os
+    path, start = Path(path).resolve(), time.perf_counter()
+    notebook = run_notebook(path)
+    receipt = receipts.Code(course_root(path.parent)).receipt(notebook)
+    old = notebook.metadata.get(receipts.KEY, {})
+    notebook.metadata[receipts.KEY] = receipts.with_time(receipt, time.perf_counter() - start, old)
+    save_tidied(notebook, path)
+
+def save_tidied(notebook, path: Path):
+    "Writes the notebook tidied and cleaned by nbdev; nothing happens to a file that is so already."
     import nbformat
-    from nbclient import NotebookClient
-    notebook = nbformat.read(path, as_version=4)
-    environment = {k: v for k, v in os.environ.items() if k != "MPLBACKEND"}   # a backend without pictures would lose the figures
-    NotebookClient(notebook, timeout=timeout, kernel_name="python3",
-                   resources={"metadata": {"path": str(path.parent)}}).execute(env=environment)
-    with atomic_path(path) as tmp: nbformat.write(tidy(notebook), tmp)
     from nbdev.clean import nbdev_clean
+    text = nbformat.writes(tidy(notebook)) + "\n"
+    if path.read_text(encoding="utf-8") != text:
+        with atomic_path(path) as tmp: tmp.write_text(text, encoding="utf-8")
     nbdev_clean(str(path))
+
+def stale(root: Path) -> dict[str, str]:
+    "Notebook -> what has changed since it left its receipt, in words; empty where the receipt is fresh."
+    code = receipts.Code(root)
+    return {p.relative_to(root).as_posix(): code.stale(json.loads(p.read_text(encoding="utf-8"))) for p in notebooks(root)}
 
 def solutions(root: Path) -> str:
     "Every exercise's solution, from the marked cells of the chapters, as JSON."
     found = {}
     for path in chapters(root):
         notebook = json.loads(path.read_text(encoding="utf-8"))
-        code = ["".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "code"]
-        if path.parent.name != "library": found |= gather_solutions(code)
+        found |= gather_solutions(["".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "code"])
     return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
 
 def main(argv=None):
-    """For authors: `readme` writes README.md, `solutions` gathers the exercises' solutions, `execute NOTEBOOK ...`
-    runs and tidies notebooks (`make readme`, `make export`, `make nb NB=...`)."""
+    """For authors: `readme` writes README.md, `solutions` gathers the exercises' solutions, `stale` lists the notebooks
+    to be run again, `execute NOTEBOOK ...` runs and tidies them, `clean NOTEBOOK ...` only tidies
+    (`make readme`, `make export`, `make stale`, `make nb NB=...`)."""
     argv, root = list(sys.argv[1:] if argv is None else argv), course_root()
-    if argv[:1] == ["readme"]:
+    if argv == ["readme"]:
         with atomic_path(root/"README.md") as tmp: tmp.write_text(readme(root), encoding="utf-8")
     elif argv == ["solutions"]:
-        with atomic_path(root/"ft_course"/"checks"/"solutions.json") as tmp:
+        with atomic_path(root/"ft_course"/"classroom"/"checks"/"solutions.json") as tmp:
             tmp.write_text(solutions(root), encoding="utf-8")
-    elif argv[:1] == ["execute"]:
+    elif argv == ["stale"]:
+        for name, why in stale(root).items():
+            if why: print(f"{name}: {why}")
+    elif argv[:1] == ["execute"] and argv[1:]:
         for name in argv[1:]:
             print(name, flush=True)
             execute(Path(name))
+    elif argv[:1] == ["clean"]:
+        import nbformat
+        for name in argv[1:]: save_tidied(nbformat.read(name, as_version=4), Path(name))
     else: raise SystemExit(" ".join(main.__doc__.split()))
+
+if __name__ == "__main__": main()

@@ -1,10 +1,13 @@
-"""One file that the learner owns: guesses, quiz answers, exercises, panel settings; and pages that show it"""
-
-
-import contextlib, html, json, os, threading, warnings
+"One file that the learner owns: guesses, quiz answers, exercises, panel settings."
+import contextlib
+import json
+import threading
+import warnings
 from pathlib import Path
 
 from ft_course.core import CourseError, atomic_path, disk_error
+from ft_course.core.lazy import lazy_names
+
 
 def learner_folder(
     start=".",  # where to look from, upwards
@@ -17,9 +20,11 @@ KINDS = ("guesses", "quizzes", "exercises", "panels")
 FILE, FORMAT = "progress.json", 1
 _memory, _memory_lock = {}, threading.RLock()
 
+
 def _file() -> Path | None:
     folder = learner_folder()
     return folder and folder/FILE
+
 
 def _read(file: Path) -> dict:
     "The file's content. Raises `CourseError` for one that this version cannot read; the file stays as it is."
@@ -34,6 +39,7 @@ def _read(file: Path) -> dict:
                           f"{FORMAT}; use the version that wrote it, or rename it and a new one is begun. "
                           "Until then nothing is kept.")
     return content
+
 
 @contextlib.contextmanager
 def _locked(file: Path | None):
@@ -51,13 +57,16 @@ def _locked(file: Path | None):
     try: yield
     finally: lock.release()
 
+
 def _known(kind: str):
     if kind not in KINDS: raise ValueError(f"there is no kind {kind!r} of entry; there are {', '.join(KINDS)}")
+
 
 def _entries(content: dict, kind: str) -> dict:
     "The entries of a kind that are what they should be; one that was edited into something else is left out."
     entries = content.get(kind)
     return {k: v for k, v in entries.items() if isinstance(v, dict)} if isinstance(entries, dict) else {}
+
 
 def recall(
     kind: str,   # one of `KINDS`
@@ -73,9 +82,11 @@ def recall(
     entries = _entries(content, kind)
     return dict(entries if name is None else entries.get(name, {}))
 
+
 def _plain(value):
     "Numbers and arrays of NumPy and PyTorch as Python's own; anything else as its text."
     return value.tolist() if hasattr(value, "tolist") else str(value)
+
 
 def keep(
     kind: str,
@@ -96,75 +107,6 @@ def keep(
                 tmp.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
     return entry
 
-CORE = ("01", "02", "03", "04", "05", "06", "07", "08", "09",   # the core path
-        "12", "15", "16", "21", "27", "28")
-
-def contents() -> dict[str, dict]:   # chapter number -> {"quizzes": [names], "exercises": [names]}
-    "The quiz questions and exercises that the course has, by chapter."
-    from ft_course.classroom.exercises import exercise_names, quiz_names
-    found = {}
-    for kind, names in (("quizzes", quiz_names()), ("exercises", exercise_names())):
-        for name in names:
-            chapter = found.setdefault(name.split(".")[0], {"quizzes": [], "exercises": []})
-            chapter[kind].append(name)
-    return dict(sorted(found.items()))
-
-class Page(str):
-    "HTML that notebooks show; as a string it is plain text."
-    def __new__(cls, text: str, markup: str):
-        page = super().__new__(cls, text)
-        page.markup = markup
-        return page
-    def _repr_html_(self): return self.markup
-    def __repr__(self): return str(self)
-
-def table_page(
-    title: str,
-    columns: list[str],
-    rows: list[list[str]],
-) -> Page:
-    "A table as HTML and as plain text."
-    lines = [[str(c) for c in line] for line in (columns, *rows)]
-    widths = [max(map(len, column)) for column in zip(*lines)]
-    text = "\n".join([title, *("  ".join(c.ljust(w) for c, w in zip(line, widths)).rstrip() for line in lines)])
-    def cell(c, tag, more=""): return f'<{tag} style="text-align:left"{more}>{html.escape(c)}</{tag}>'
-    head = "".join(cell(c, "th", ' scope="col"') for c in lines[0])
-    body = "".join(f"<tr>{''.join(cell(c, 'td') for c in line)}</tr>" for line in lines[1:])
-    return Page(text, f"<table><caption style='text-align:left'>{html.escape(title)}</caption>"
-                      f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
-
-def _times(value, what: str) -> str:
-    "'2 hints'; an empty string for 0, and for what someone wrote there by hand."
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1: return ""
-    return f"{value} {what}{'s' if value > 1 else ''}"
-
-def _state(kind: str, entry: dict) -> str:
-    if kind == "quizzes":
-        if not entry: return "open"
-        return "right" if entry.get("right") is True else "answered, not right yet"
-    tried, helped = _times(entry.get("attempts"), "time"), _times(entry.get("hints"), "hint")
-    if entry.get("solved") is not True: return f"tried {tried}" if tried else "open"
-    seen = "solution seen" if entry.get("solution_seen") is True else ""
-    return ", ".join(word for word in ("solved", helped, seen) if word)
-
-def chapter_page(
-    chapter: str,   # "06"
-) -> Page:
-    "What of a chapter's quiz and exercises is done, as a table."
-    known, rows = contents().get(chapter, {}), []
-    for kind, called in (("quizzes", "quiz"), ("exercises", "exercise")):
-        kept = recall(kind)
-        rows += [[called, name, _state(kind, kept.get(name, {}))] for name in known.get(kind, [])]
-    return table_page(f"Chapter {chapter}", ["", "name", "state"], rows)
-
-def progress_page() -> Page:
-    "How far you are, chapter by chapter; a star marks the core path."
-    guesses, quizzes, exercises = recall("guesses"), recall("quizzes"), recall("exercises")
-    rows = []
-    for chapter, known in contents().items():
-        right = sum(quizzes.get(n, {}).get("right") is True for n in known["quizzes"])
-        solved = sum(exercises.get(n, {}).get("solved") is True for n in known["exercises"])
-        guessed = sum(name.startswith(f"{chapter}.") for name in guesses)
-        rows.append([chapter + ("*" if chapter in CORE else ""), guessed,
-                     f"{right} of {len(known['quizzes'])}", f"{solved} of {len(known['exercises'])}"])
-    return table_page("Your progress", ["chapter", "guesses", "quiz questions right", "exercises solved"], rows)
+__getattr__, _ = lazy_names(__name__, {   # moved; for callers that still look here
+    **dict.fromkeys(("Page", "table_page"), "ft_course.core.display"),
+    **dict.fromkeys(("chapter_page", "progress_page"), "ft_course.classroom.pages")})

@@ -7,6 +7,7 @@ from pathlib import Path
 import ft_course
 from ft_course.core.assets import ASSETS, LARGER, asset_folder, asset_table, verify_asset
 from ft_course.core import CourseError, cache_dir
+from ft_course.core.contents import contents
 
 def _short(path: Path) -> str:
     "The path with the user's own folder as `~`, so that what is printed can be shown to others."
@@ -70,8 +71,6 @@ def _as_root() -> list[str]:
     "Jupyter refuses to run as root unless told; in containers and hosted notebooks there is nobody else."
     return ["--allow-root"] if getattr(os, "geteuid", lambda: 1)() == 0 else []
 
-FIRST = "1_foundations/01_why_fine_tune.ipynb"
-
 def lab(folder="my-course", browser: bool = True, extra=()) -> int:
     """Makes or refreshes the learner's copy and runs JupyterLab on it until it is closed;
     returns its exit status."""
@@ -92,7 +91,7 @@ def lab(folder="my-course", browser: bool = True, extra=()) -> int:
     env = os.environ | {"JUPYTER_CONFIG_PATH": os.pathsep.join(p for p in paths if p),
                         "TOKENIZERS_PARALLELISM": "false"}
     command = [sys.executable, "-m", "jupyterlab", str(mine), "--ServerApp.ip=127.0.0.1",
-               f"--LabApp.default_url=/lab/tree/{FIRST}",
+               f"--LabApp.default_url=/lab/tree/{contents()[0].file}",
                "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
                *([] if browser else ["--no-browser"]), *_as_root(), *extra]
     return subprocess.call(command, env=env)

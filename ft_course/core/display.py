@@ -1,4 +1,5 @@
-"Sentences whose numbers are computed, and figures with alternative text."
+"Sentences whose numbers are computed, pages of text and tables, and figures with alternative text."
+import html
 import re
 
 
@@ -26,6 +27,51 @@ def claim(
     return say(template, **values)
 
 
+class Page(str):
+    "HTML that notebooks show; as a string it is plain text."
+    def __new__(cls, text: str, markup: str):
+        page = super().__new__(cls, text)
+        page.markup = markup
+        return page
+    def _repr_html_(self): return self.markup
+    def __repr__(self): return str(self)
+
+
+def link(
+    text: str,
+    address: str,  # of another notebook, relative to this one, say
+) -> Page:
+    "A link; as plain text, the text alone."
+    return Page(text, f'<a href="{html.escape(address)}">{html.escape(text)}</a>')
+
+
+def table_page(
+    title: str,
+    columns: list[str],
+    rows: list[list],  # of texts, numbers, or pages such as a `link`
+) -> Page:
+    "A table as HTML and as plain text."
+    lines = [[str(c) for c in line] for line in (columns, *rows)]
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    text = "\n".join([title, *("  ".join(c.ljust(w) for c, w in zip(line, widths)).rstrip() for line in lines)])
+    def cell(c, tag, more=""):
+        return f'<{tag} style="text-align:left"{more}>{c.markup if isinstance(c, Page) else html.escape(str(c))}</{tag}>'
+    head = "".join(cell(c, "th", ' scope="col"') for c in columns)
+    body = "".join(f"<tr>{''.join(cell(c, 'td') for c in line)}</tr>" for line in rows)
+    return Page(text, f"<table><caption style='text-align:left'>{html.escape(title)}</caption>"
+                      f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
+
+
+def marked_up(
+    text: str,
+) -> str:
+    "HTML of a text in which `code` stands between backticks and *stress* between stars."
+    pieces = re.split(r"`([^`]+)`", html.escape(text, quote=False))   # every second one is code
+    stressed = [re.sub(r"(?<![\w*])\*([^*\n]+)\*(?![\w*])", r"<em>\1</em>", piece) for piece in pieces[::2]]
+    code = [f"<code>{piece}</code>" for piece in pieces[1::2]] + [""]
+    return "".join(a + b for a, b in zip(stressed, code))
+
+
 def alternative_text(
     figure,  # of matplotlib
 ) -> str:
@@ -43,7 +89,8 @@ def alternative_text(
 
 def _figure_html(figure) -> str:
     "The figure as an HTML image with its alternative text."
-    import base64, html, io
+    import base64
+    import io
     png = io.BytesIO()
     figure.savefig(png, format="png", bbox_inches="tight", dpi=figure.dpi)
     data = base64.b64encode(png.getvalue()).decode()
@@ -54,8 +101,8 @@ def figures(
     dpi: int = 110,
 ):
     "Sets how figures look from here on; in a notebook, each is shown with its alternative text."
-    from IPython import get_ipython
     import matplotlib.pyplot as plt
+    from IPython import get_ipython
     from matplotlib.figure import Figure
     plt.rcParams.update({"figure.dpi": dpi, "font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
     if (shell := get_ipython()) is None: return

@@ -1,5 +1,7 @@
 "The course's error, and sentences that errors share."
 import errno
+import os
+import re
 
 
 class CourseError(Exception):
@@ -18,15 +20,18 @@ def did_you_mean(
 
 
 def disk_error(
-    err: OSError,  # what the system said
+    err: Exception,  # what the system said, or a library's error with the system's number in its text
     path,          # the file or folder that was being written
 ) -> CourseError:
     "The `CourseError` that says in one sentence why `path` could not be written."
+    if not getattr(err, "errno", None) and (number := re.search(r"os error (\d+)", str(err))):
+        err = OSError(int(number[1]), os.strerror(int(number[1])))
     what = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up",
             errno.EFBIG: "the file would exceed this process's size limit",
             errno.EACCES: "this folder may not be written to", errno.EPERM: "this folder may not be written to",
             errno.EROFS: "the file system is read-only",
             errno.ENOTDIR: "a file stands where a folder should be",
-            errno.EEXIST: "a file stands where a folder should be"}.get(err.errno, err.strerror or str(err))
+            errno.EEXIST: "a file stands where a folder should be"}
+    what = what.get(getattr(err, "errno", None), getattr(err, "strerror", None) or str(err))
     return CourseError(f"Could not write {path}: {what}. Nothing was left half-written; make room or choose "
                        "another place (FT_COURSE_HOME moves the course's cache), then run it again.")

@@ -1,13 +1,14 @@
-"Files that are whole or absent."
+"Files that are whole or absent, and writers that take turns."
 import contextlib
 import errno
 import os
 import re
 import secrets
 import shutil
+import time
 from pathlib import Path
 
-from ft_course.core.errors import disk_error
+from ft_course.core.errors import CourseError, disk_error
 
 
 @contextlib.contextmanager
@@ -46,3 +47,32 @@ def atomic_path(
         with contextlib.suppress(OSError):
             if tmp.is_dir(): shutil.rmtree(tmp, ignore_errors=True)
             else: tmp.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def one_writer(
+    folder,            # is made where there is none
+    wait: float = 20,  # seconds to wait for another writer
+):
+    """One writer at a time, of all processes; what it wrote in the folder is on the disk at the end, and not only
+    on its way there. Raises `CourseError` when another one does not end, or when it cannot be written."""
+    from filelock import FileLock, Timeout
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder/".lock", timeout=wait):
+            began = time.time() - 1   # file times are coarser than clocks
+            yield
+            for path in (folder, *folder.rglob("*")):
+                if path.stat().st_mtime >= began: _sync(path)
+    except Timeout as err:
+        raise CourseError(f"Another program has been writing to {folder} for {wait} seconds; wait for it, or end it, "
+                          "and try again.") from err
+    except (OSError, RuntimeError) as err: raise disk_error(err, folder) from err
+
+
+def _sync(path: Path):
+    try: handle = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
+    except OSError: return   # not every system lets a folder be opened
+    try: os.fsync(handle)
+    finally: os.close(handle)

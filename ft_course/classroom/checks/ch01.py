@@ -1,12 +1,12 @@
-"""What each exercise of the first chapter wants, shown on its solution and on wrong ones"""
-
-
+"Checks of chapter 01: accuracy, macro-F1, a verdict, the price of a right answer."
 import math
 
 import numpy as np
 
 from ft_course import evaluation
-from ft_course.classroom.exercises import Wrong, call, called, exercise, expect, expect_call
+from ft_course.classroom.exercises import exercise
+from ft_course.classroom.expect import Wrong, call, called, expect, expect_call
+
 
 @exercise("01.right", "warm-up", uses="from collections import Counter\nimport numpy as np", hints=[
     "Go through both lists together, place by place. `zip` does that.",
@@ -22,9 +22,11 @@ def check_right(share_right: callable):
             (["c"], ["c"], "One answer, and it is right.")]:
         expect_call(share_right, truth, answers, wanted=evaluation.accuracy(truth, answers), why=why)
 
+
 def _f1(truth, answers, label) -> float:
     right = sum(t == a == label for t, a in zip(truth, answers))
     return 2*right / (truth.count(label) + answers.count(label))
+
 
 def _mistaken_for(truth, answers, got) -> str:
     "What the number is, if it is a well-known other score."
@@ -39,6 +41,7 @@ def _mistaken_for(truth, answers, got) -> str:
              "That is the mean recall; F1 needs precision as well.")]:
         if isinstance(got, (int, float, np.number)) and abs(got - value) < 1e-6: return what
     return ""
+
 
 @exercise("01.f1", "core", uses="from collections import Counter\nimport numpy as np", hints=[
     "Work on one label first: how often was it answered, how often is it true, and how often are both so at "
@@ -64,7 +67,9 @@ def check_f1(macro_f1: callable):
         got, wanted = call(macro_f1, truth, answers), evaluation.macro_f1(truth, answers)
         expect(got, wanted, called(macro_f1, truth, answers), _mistaken_for(truth, answers, got) or why)
 
+
 VERDICTS = ("better", "worse", "the same within the margin", "cannot tell")
+
 
 @exercise("01.judge", "core", uses="from collections import Counter\nimport numpy as np", hints=[
     "Take an interval from 0.2 to 0.7. Every difference in it is less than a point, and every one is a gain. "
@@ -89,6 +94,7 @@ def check_judge(judge: callable):
             raise Wrong(f"{called(judge, low, high)} is {got!r}, which is none of the four: "
                         f"{', '.join(VERDICTS)}.")
         expect(got.strip().lower(), wanted, called(judge, low, high), why)
+
 
 @exercise("01.cost", "stretch", uses="import math\nimport numpy as np", hints=[
     "How much does a way cost in all, for `n` texts? And how many of its answers are right?",

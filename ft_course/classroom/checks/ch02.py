@@ -1,13 +1,13 @@
-"""What the exercises on the base model ask for, and wrong solutions that have to be found out"""
-
-
+"Checks of chapter 02: softmax, log-likelihood, the mask, parameters of a layer, attention."
 import math
 
 import numpy as np
 
-from ft_course.classroom.exercises import Wrong, call, called, exercise, expect, expect_call, shown
+from ft_course.classroom.exercises import exercise
+from ft_course.classroom.expect import Wrong, call, called, expect, expect_call, shown
 
-def _ask(function, *ways):
+
+def _first_that_works(function, *ways):
     "What the function gives for the first of these ways to hand over the inputs that does not make it stumble."
     first = None
     for given in ways:
@@ -15,10 +15,12 @@ def _ask(function, *ways):
         except Wrong as err: first = first or err
     raise first
 
-def _as_list_array_tensor(values) -> list[tuple]:
+
+def _in_three_forms(values) -> list[tuple]:
     "A list in three forms, each as the arguments of a call."
     import torch
     return [(values,), (np.array(values),), (torch.tensor(values),)]
+
 
 @exercise("02.softmax", "warm-up", uses="import math\nimport numpy as np\nimport torch", hints=[
     "First without the thousands: e to each score, then divide by the sum of all.",
@@ -32,17 +34,19 @@ def check_softmax(my_softmax: callable):
                             ([-1., 0., 1.], "Scores may be negative; probabilities never are, and they add up to 1."),
                             (rng.normal(0, 3, 8).round(2).tolist(), ""), ([2.5], "One token alone has probability 1.")):
             given = np.exp(scores) / np.sum(np.exp(scores))
-            expect(_ask(my_softmax, *_as_list_array_tensor(scores)), given, called(my_softmax, scores), why)
+            expect(_first_that_works(my_softmax, *_in_three_forms(scores)), given, called(my_softmax, scores), why)
         for scores, wanted in (([1000., 1000.], [.5, .5]), ([-1000., -1000. + math.log(3)], [.25, .75])):
-            try: expect(_ask(my_softmax, *_as_list_array_tensor(scores)), wanted, called(my_softmax, scores))
+            try: expect(_first_that_works(my_softmax, *_in_three_forms(scores)), wanted, called(my_softmax, scores))
             except Wrong as err:
                 raise Wrong(f"{err} e to a thousand is too large for a computer's numbers, e to minus a thousand is 0 for them. "
                             "Which number could be taken off all scores beforehand?") from err
 
-def _of_text(function, logits, ids):
+
+def _likelihood_given(function, logits, ids):
     "What the function gives for tensors, or, where they make it stumble, for arrays, or for an array and a list."
     import torch
-    return _ask(function, (torch.tensor(logits), torch.tensor(ids)), (logits, np.array(ids)), (logits, list(ids)))
+    return _first_that_works(function, (torch.tensor(logits), torch.tensor(ids)), (logits, np.array(ids)), (logits, list(ids)))
+
 
 def _likelihoods(logits, ids) -> dict:
     "The log-likelihood and what is mistaken for it."
@@ -55,7 +59,8 @@ def _likelihoods(logits, ids) -> dict:
             "mean": right / (len(ids) - 1), "loss": -right / (len(ids) - 1), "sign": -right,
             "scores": logits[rows[:-1], ids[1:]].sum(), "product": math.exp(right), "base 2": right / math.log(2)}
 
-_SLIPS = {
+
+_MISTAKES = {
     "own row": "Each token is judged there by its own row, which has already seen it. The row of a token holds the scores for the *next* one.",
     "own row, but the first": "Each token is judged there by its own row, which has already seen it. The row of a token holds the scores for the *next* one.",
     "own row, but the last": "Each token is judged there by its own row, which has already seen it. The row of a token holds the scores for the *next* one.",
@@ -67,6 +72,7 @@ _SLIPS = {
     "product": "That is the probability; asked for is its logarithm.",
     "base 2": "That is the logarithm to base 2; asked for is the natural one."}
 
+
 @exercise("02.likelihood", "core", uses="import math\nimport numpy as np\nimport torch", hints=[
     "Make log-probabilities of each row first. Then: which row says something about which token?",
     "Row 0 judges the second token, row 1 the third. The last row judges a token that is not there; the first token is judged by none.",
@@ -76,16 +82,17 @@ def check_likelihood(log_likelihood: callable):
     rng = np.random.default_rng(22)
     for n, size, spread in ((3, 4, 0), (2, 3, 1), (6, 5, 2), (12, 40, 3)):
         logits, ids = rng.normal(0, 1, (n, size)).round(2)*spread, rng.integers(size, size=n).tolist()
-        got, known = _of_text(log_likelihood, logits, ids), _likelihoods(logits, ids)
+        got, known = _likelihood_given(log_likelihood, logits, ids), _likelihoods(logits, ids)
         when = f"log_likelihood(logits of shape ({n}, {size}){', all 0' if not spread else ''}, {shown(ids)})"
         try: value = float(got)
         except (TypeError, ValueError) as err: raise Wrong(f"{when} has to give one number, and gave {shown(got)}.") from err
-        slip = next((what for what in _SLIPS if abs(value - known[what]) < 1e-4), None)
-        expect(value, known["right"], when, _SLIPS.get(slip, "") or f"{n} tokens have {n - 1} that follow another.", tolerance=1e-4)
+        slip = next((what for what in _MISTAKES if abs(value - known[what]) < 1e-4), None)
+        expect(value, known["right"], when, _MISTAKES.get(slip, "") or f"{n} tokens have {n - 1} that follow another.", tolerance=1e-4)
     large = np.array([[1000., 0., 0.], [0., 1000., 1000.]])
-    with np.errstate(all="ignore"): value = float(_of_text(log_likelihood, large, [2, 1]))
+    with np.errstate(all="ignore"): value = float(_likelihood_given(log_likelihood, large, [2, 1]))
     expect(value, -1000., "log_likelihood of a text whose scores are about 1000", "Make log-probabilities at once (`log_softmax`): "
            "e to such scores is more than numbers can hold.", tolerance=1e-4)
+
 
 def _draw_mask(may_look):
     "The squares for a row without padding and for one with two of padding on the left."
@@ -103,6 +110,7 @@ def _draw_mask(may_look):
         ax.tick_params(which="minor", length=0)
     return figure
 
+
 @exercise("02.mask", "core", uses="import numpy as np\nimport torch", draw=_draw_mask, hints=[
     "Two conditions, joined by *and*: one is about the order of the tokens, the other about padding.",
     "For row i and column j: is j not later than i? Is attention_mask[j] a 1? It is the token that is looked *at* which must not be padding.",
@@ -116,16 +124,18 @@ def check_mask(may_look: callable):
                        ([0, 0, 1, 1, 1, 1], "Two of padding on the left: two columns are False.")):
         n = len(given)
         wanted = np.tril(np.ones((n, n), bool)) & (np.array(given) == 1)
-        got = _ask(may_look, *_as_list_array_tensor(given))
+        got = _first_that_works(may_look, *_in_three_forms(given))
         square = np.asarray(got.detach() if hasattr(got, "detach") else got)
         if square.shape != (n, n): raise Wrong(f"{called(may_look, given)} has to give a square of {n} rows with {n} columns.")
         if square.dtype.kind == "f" and not np.isin(square, (0, 1)).all():
             raise Wrong(f"{called(may_look, given)} has to give True and False, not numbers such as {square.min():g}.")
         expect(square.astype(bool).tolist(), wanted.tolist(), called(may_look, given), why)
 
-def _layer(hidden: int, inner: int) -> int:
+
+def _layer_parameters(hidden: int, inner: int) -> int:
     "Parameters of a BERT layer."
     return 4*hidden*(hidden + 1) + inner*(hidden + 1) + hidden*(inner + 1) + 4*hidden
+
 
 @exercise("02.parameters", "core", hints=[
     "Three parts: attention, the small network, the normalisations. Count each alone.",
@@ -141,14 +151,16 @@ def check_parameters(layer_parameters: callable):
                "There is a fourth matrix, which mixes what the heads bring.": large[0]*(large[0] + 1),
                "The small network goes to `inner` numbers *and back*.": large[0]*(large[1] + 1)}
     there = call(layer_parameters, *large)
-    why = next((said for said, n in missing.items() if np.ndim(there) == 0 and there == _layer(*large) - n), "")
+    why = next((said for said, n in missing.items() if np.ndim(there) == 0 and there == _layer_parameters(*large) - n), "")
     for hidden, inner in ((2, 3), large, (768, 3072), (5, 7)):
-        expect_call(layer_parameters, hidden, inner, wanted=_layer(hidden, inner), why=why, tolerance=1e-12)
+        expect_call(layer_parameters, hidden, inner, wanted=_layer_parameters(hidden, inner), why=why, tolerance=1e-12)
+
 
 def _attention(q, k, v, allowed, divide=True):
     fit = q @ k.T / (math.sqrt(q.shape[1]) if divide else 1)
     powers = np.where(allowed, np.exp(fit - fit.max()), 0)
     return powers / powers.sum(axis=1, keepdims=True) @ v
+
 
 @exercise("02.attention", "stretch", uses="import math\nimport numpy as np", hints=[
     "Four steps: how well does each query fit each key, what is not allowed, shares, and the values taken in these shares.",
@@ -180,6 +192,7 @@ def check_attention(head: callable):
             expect(np.asarray(call(head, q, q, np.eye(2), allowed)), np.array(wanted), "head of large queries and keys, the largest fit not allowed,",
                    "Beside a forbidden fit of a thousand, e to every allowed one is 0. What is not allowed has to go before the largest is "
                    "looked for.", tolerance=1e-4)
+
 
 def _why_not(got, q, k, v, allowed) -> str:
     "The usual slip that gives this, in a sentence."

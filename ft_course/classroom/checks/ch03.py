@@ -1,11 +1,11 @@
-"""What the exercises on the data set ask for, and wrong solutions that have to be found out"""
-
-
+"Checks of chapter 03: texts cut off, kappa, usable rows, confused labels, near duplicates."
 from collections import Counter
 
 import numpy as np
 
-from ft_course.classroom.exercises import Wrong, call, called, exercise, expect, expect_call
+from ft_course.classroom.exercises import exercise
+from ft_course.classroom.expect import Wrong, call, called, expect
+
 
 @exercise("03.cut", "warm-up", uses="import numpy as np", hints=[
     "How many tokens does one text lose? Nothing, if it fits.",
@@ -30,6 +30,7 @@ def check_cut(cut_off: callable):
         expect(got[0], texts, f"The first share of {when}", why)
         expect(got[1], tokens, f"The second share of {when}", why)
 
+
 def _kappa_and_others(one: list, other: list) -> dict:
     "Cohen's kappa and what is mistaken for it."
     n, names = len(one), {*one, *other}
@@ -41,12 +42,14 @@ def _kappa_and_others(one: list, other: list) -> dict:
     return {"kappa": corrected(cohen), "observed": observed, "difference": observed - cohen,
             "pooled": corrected(pooled), "uniform": corrected(1/len(names)), "chance": cohen}
 
-_MISTAKEN = {
+
+_MISTAKES = {
     "observed": "That is the plain agreement, with the part that chance explains still in it.",
     "chance": "That is the agreement to expect by chance; it has to be taken off what was observed.",
     "difference": "That is what they agree beyond chance; kappa is that as a share of what there was to agree beyond chance.",
     "pooled": "The frequencies of the two people are pooled there. Each says a label as often as *they* do: multiply one's share by the other's.",
     "uniform": "Chance is not one over the number of labels: who says a label more often hits it more often by luck."}
+
 
 @exercise("03.kappa", "core", uses="import numpy as np\nfrom collections import Counter", hints=[
     "Two numbers are needed: how often they agree, and how often two dice with their habits would.",
@@ -68,19 +71,21 @@ def check_kappa(my_kappa: callable):
             (["a", "a", "a"], ["a", "a", "a"], "One label for everything is nought over nought, and counts as 0: nothing was shown.")):
         got, known = call(my_kappa, one, other), _kappa_and_others(one, other)
         said = [why]
-        for what, sentence in _MISTAKEN.items() if len({*one, *other}) > 1 else ():
+        for what, sentence in _MISTAKES.items() if len({*one, *other}) > 1 else ():
             if np.ndim(got) == 0 and isinstance(got, (int, float, np.number)) and abs(got - known[what]) < 1e-6:
                 said = [sentence]
                 break
         expect(got, known["kappa"], called(my_kappa, one, other), " ".join(said))
 
-def _rows_said(got, when: str) -> list[int]:
+
+def _row_numbers(got, when: str) -> list[int]:
     "The row numbers, sorted. Raises `Wrong` when they are none."
     try:
         if any(isinstance(r, (bool, np.bool_)) for r in got): raise Wrong(f"{when} has to give the numbers of the rows, not True and False.")
         rows = sorted(int(r) for r in got)
     except (TypeError, ValueError) as err: raise Wrong(f"{when} has to give row numbers, such as [2, 4].") from err
     return rows
+
 
 @exercise("03.clean", "core", uses="import re, string\nimport numpy as np\nimport pandas as pd", hints=[
     "First make one key for each text, so that texts that count as the same have the same key. Then forget the texts.",
@@ -112,7 +117,8 @@ def check_clean(usable: callable):
     for texts, labels, wanted, why in cases:
         when = called(usable, texts, labels)
         got = call(usable, texts, labels)
-        expect(_rows_said(got, when), wanted, when, why)
+        expect(_row_numbers(got, when), wanted, when, why)
+
 
 @exercise("03.confuse", "core", uses="import random\nimport numpy as np", hints=[
     "Which rows may change at all? Find their numbers first.",
@@ -144,12 +150,14 @@ def check_confuse(confuse: callable):
     if rows[0] == business[:24] or rows[0] == business[-24:]: raise Wrong("Those are the first or the last rows of business; they have to be drawn at random.")
     if rows[0] == rows[2] == rows[3]: raise Wrong("Seeds 0, 1 and 2 drew the same rows; the seed has to decide.")
 
+
 def _closest(train: list, test: list) -> list:
     "Row of the most similar training text, and the similarity, for each test text."
     def pairs(text): return {*zip(text.split(), text.split()[1:])}
     def jaccard(a, b): return len(a & b) / len(a | b) if a | b else 0.
     table = [[jaccard(pairs(t), pairs(k)) for k in train] for t in test]
     return [(row.index(max(row)), max(row)) for row in table]
+
 
 @exercise("03.leak", "stretch", uses="import numpy as np", hints=[
     "For one test text and one training text you need a number. Then it is a search for the largest.",

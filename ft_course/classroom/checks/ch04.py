@@ -1,11 +1,11 @@
-"""What the exercises on evaluation ask for, and wrong solutions that have to be found out"""
-
-
+"Checks of chapter 04: macro-F1, a verdict, a paired interval, costs, coverage."
 import math
 
 import numpy as np
 
-from ft_course.classroom.exercises import Wrong, call, called, exercise, expect, expect_call
+from ft_course.classroom.exercises import exercise
+from ft_course.classroom.expect import Wrong, call, called, expect, expect_call
+
 
 def _macro_f1(references, predictions) -> float:
     "Mean F1 over the labels in either list."
@@ -14,6 +14,7 @@ def _macro_f1(references, predictions) -> float:
         hits = sum(r == label and p == label for r, p in zip(references, predictions))
         scores.append(2*hits / (references.count(label) + predictions.count(label)))
     return sum(scores) / len(scores)
+
 
 @exercise("04.f1", "warm-up", uses="import math\nimport numpy as np\nfrom collections import Counter", hints=[
     "Write down the labels first, each once. Then a loop: one F1 for each of them.",
@@ -38,6 +39,7 @@ def check_f1(my_macro_f1: callable):
     expect_call(my_macro_f1, [1, 2, 0, 0], [1, 0, 0, 0], wanted=_macro_f1([1, 2, 0, 0], [1, 0, 0, 0]),
                 why="Labels may be numbers.")
     expect_call(my_macro_f1, ["a", "a"], ["a", "a"], wanted=1)
+
 
 @exercise("04.verdict", "warm-up", hints=[
     "Four answers, four questions to the interval. In which order do you ask them?",
@@ -64,6 +66,7 @@ def check_verdict(decide: callable):
                 why="It begins exactly at zero, so it does not lie above it, and all of it lies within the margin.")
     expect_call(decide, -.004, .01, .01, wanted="cannot tell", why="An end exactly at the margin is no longer within it.")
 
+
 def _two_models(rng, n: int, lost: float, won: float):
     "Right or wrong of two models on the same items; they differ on a share of `lost` + `won` of them."
     fate = rng.random(n)
@@ -72,6 +75,7 @@ def _two_models(rng, n: int, lost: float, won: float):
     old[fate < lost + won] = fate[fate < lost + won] < lost
     new[fate < lost + won] = fate[fate < lost + won] >= lost
     return old.astype(int).tolist(), new.astype(int).tolist()
+
 
 def _compare_ends(got, old, new, when: str):
     "Raises `Wrong` where the two ends are not those of a paired 95 % interval."
@@ -95,6 +99,7 @@ def _compare_ends(got, old, new, when: str):
         raise Wrong(f"{said} It is {ours:.4f} wide and should be about {wide:.4f}: {len(old)} items in each draw, "
                     "and the middle 95 % of the draws.")
 
+
 @exercise("04.paired", "core", uses="import math, random\nimport numpy as np", hints=[
     "What is an item worth to the comparison? 1 if only the new model is right, −1 if only the old one is, 0 if they agree.",
     "So subtract the lists item by item first. Then draw as many of these differences as there are, with replacement, take "
@@ -111,6 +116,7 @@ def check_paired(paired_interval: callable):
     try: flat = np.allclose(np.asarray(got, float), 0)
     except (TypeError, ValueError): flat = False
     if not flat: raise Wrong("For two models that agree on every item the interval is (0, 0): there is nothing to redraw a difference from.")
+
 
 @exercise("04.costs", "core", uses="import numpy as np", hints=[
     "Go through the two lists side by side. What does one item cost?",
@@ -135,15 +141,18 @@ def check_costs(gain: callable):
         paid = [0. if r == p else costs.get((r, p), 1.) for r, p in zip(references, predictions)]
         expect_call(gain, references, predictions, costs, wanted=-float(np.mean(paid)))
 
+
 def _textbook(k: int, n: int) -> tuple[float, float]:
     "The score give or take 1.96 standard errors."
     half = 1.96*math.sqrt(k/n*(1 - k/n)/n)
     return k/n - half, k/n + half
 
+
 def _wilson(k: int, n: int) -> tuple[float, float]:
     "Wilson's interval (Wilson 1927)."
     middle, half = k + 1.92, 1.96*math.sqrt(k*(n - k)/n + .96)
     return (middle - half)/(n + 3.84), (middle + half)/(n + 3.84)
+
 
 def _draw_coverage(holds_truth):
     "Coverage of two intervals over the number of items, for a truth of 0.98."
@@ -161,10 +170,12 @@ def _draw_coverage(holds_truth):
     ax.minorticks_off()
     return figure
 
+
 def _holds_truth(interval_of, n: int, truth: float) -> float:
     "Probability, over the binomial distribution, that the interval holds `truth`."
     inside = [k for k in range(n + 1) if interval_of(k, n)[0] <= truth <= interval_of(k, n)[1]]
     return sum(math.comb(n, k) * truth**k * (1 - truth)**(n - k) for k in inside)
+
 
 @exercise("04.coverage", "stretch", uses="import math\nimport numpy as np\nfrom scipy import stats", draw=_draw_coverage, hints=[
     "Only `n + 1` outcomes are possible: none right, one right, up to all. Go through them.",

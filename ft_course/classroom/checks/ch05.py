@@ -1,14 +1,14 @@
-"""What each exercise on training wants, shown on its solution and on wrong ones"""
-
-
+"Checks of chapter 05: steps of a run, the loss, clipping, combined gradients, a callback, an optimiser."
 import time
 from types import SimpleNamespace
 
 import torch
 from torch import nn
 
-from ft_course.classroom.exercises import NotAttempted, Wrong, call, called, exercise, expect, expect_call
+from ft_course.classroom.exercises import exercise
+from ft_course.classroom.expect import NotAttempted, Wrong, call, called, expect, expect_call
 from ft_course.training import HParams, step_plan
+
 
 @exercise("05.steps", "warm-up", uses="import math\nimport numpy as np", hints=[
     "How many batches does one epoch have, when the last may be smaller? And how many steps do these make?",
@@ -33,10 +33,12 @@ def check_steps(steps_of_run: callable):
         expect_call(steps_of_run, rows, size, accumulation, epochs,
                     wanted=len(step_plan([1]*rows, hparams)), why=why)
 
-def _number(value):
+
+def _as_number(value):
     "A tensor or array that holds one number as that number; anything else as it is."
     if hasattr(value, "detach"): value = value.detach().numpy()
     return value.item() if getattr(value, "size", 0) == 1 else value
+
 
 @exercise("05.loss", "core", uses="import math\nimport numpy as np\nimport torch\nfrom torch import nn", hints=[
     "Drop the rows that are not asked before you do anything else: which rows are they?",
@@ -65,7 +67,7 @@ def check_loss(batch_loss: callable):
     for logits, labels, why in cases:
         labels = torch.tensor(labels)
         wanted = nn.functional.cross_entropy(logits, labels, ignore_index=-100).item()
-        got, when = _number(call(batch_loss, logits, labels)), called(batch_loss, logits, labels)
+        got, when = _as_number(call(batch_loss, logits, labels)), called(batch_loss, logits, labels)
         asked = (labels != -100).float()
         if isinstance(got, float) and asked.mean() < 1 and abs(got - wanted*asked.mean().item()) < 1e-5:
             raise Wrong(f"{when} is {got:.6g}, and should be {wanted:.6g}. You left the rows with -100 out of "
@@ -73,12 +75,14 @@ def check_loss(batch_loss: callable):
                         "and counted them when you divided.")
         expect(got, wanted, when, why, 1e-4)
 
-def _tensors(got, n: int, when: str) -> list:
+
+def _as_tensors(got, n: int, when: str) -> list:
     "What the learner's function gave as a list of `n` tensors."
     if not isinstance(got, (list, tuple)): raise Wrong(f"{when} gave {type(got).__name__} and not a list; "
                                                        "return a list of tensors.")
     if len(got) != n: raise Wrong(f"{when} gave {len(got)} tensors for {n}; every gradient needs its own.")
     return list(got)
+
 
 @exercise("05.clip", "core", uses="import math\nimport numpy as np\nimport torch\nfrom torch import nn", hints=[
     "Think of all the numbers of all the tensors in one long row. What is the length of that vector?",
@@ -103,9 +107,10 @@ def check_clip(clipped: callable):
         when = called(clipped, gradients, limit)
         norm = torch.cat([g.flatten() for g in gradients]).norm()
         factor = min(1., limit/norm.item()) if norm else 1.
-        got = _tensors(call(clipped, gradients, limit), len(gradients), when)
+        got = _as_tensors(call(clipped, gradients, limit), len(gradients), when)
         for i, (mine, g) in enumerate(zip(got, gradients)):
             expect(mine, g*factor, f"Tensor {i} of {when}", why, 1e-4)
+
 
 @exercise("05.combine", "core", uses="import numpy as np\nimport torch", hints=[
     "A mean over few labels should weigh less than a mean over many.",
@@ -126,32 +131,37 @@ def check_combine(combined: callable):
         parts = [gradient(a, b) for a, b in zip(x.split(counts), y.split(counts))]
         expect_call(combined, parts, counts, wanted=gradient(x, y), why=why, tolerance=1e-4)
 
-def _empty(cls) -> bool:
+
+def _nothing_written(cls) -> bool:
     "Is this a class of which nothing is written yet?"
     return isinstance(cls, type) and not any(callable(v) and (k == "__init__" or not k.startswith("__"))
                                              for k, v in vars(cls).items())
 
-def _tell(hook, event: str, run):
+
+def _call_hook(hook, event: str, run):
     "Calls the learner's callback as the loop does."
     if not hasattr(hook, event): raise Wrong(f"The loop wants to call `{event}` and your callback has none: "
                                              "derive the class from `Callback`.")
     try: getattr(hook, event)(run)
     except Exception as err: raise Wrong(f"`{event}` raised {type(err).__name__}: {err}") from err
 
-def _begun(hook, seconds_before: float = 0.):
+
+def _run_begun(hook, seconds_before: float = 0.):
     "A run that has begun and waited."
     run = SimpleNamespace(stop="", step=0, epoch=0, n_steps=1000, history=[], evaluations=[], hooks=[hook],
                           interrupt=None, failed=None)
-    for event in ("on_train_begin", "on_restore"): _tell(hook, event, run)
+    for event in ("on_train_begin", "on_restore"): _call_hook(hook, event, run)
     time.sleep(seconds_before)
     return run
 
-def _step(hook, run) -> str:
+
+def _stop_after_step(hook, run) -> str:
     "Why the run is to stop after one more step."
     run.step += 1
     run.history.append({"step": run.step, "epoch": 0, "loss": 1., "grad_norm": 1., "learning_rate": 1e-4})
-    _tell(hook, "on_step_end", run)
+    _call_hook(hook, "on_step_end", run)
     return run.stop
+
 
 @exercise("05.stop", "core", uses="import time\nfrom ft_course.training import Callback", hints=[
     "Which of the callback's methods is called when a run begins, and which after each step?",
@@ -160,30 +170,31 @@ def _step(hook, run) -> str:
     "`run.stop` if `time.perf_counter() - self.began` is at least `self.seconds`."])
 def check_stop(StopAfter: callable):
     "Stops at the end of a step, after so many seconds of the run, with a reason, in every run anew."
-    if _empty(StopAfter): raise NotAttempted()
+    if _nothing_written(StopAfter): raise NotAttempted()
     def made(seconds):
         try: return StopAfter(seconds)
         except Exception as err: raise Wrong(f"StopAfter({seconds}) raised {type(err).__name__}: "
                                              f"{err}") from err
     hook = made(60)
-    run = _begun(hook)
-    if _step(hook, run): raise Wrong("StopAfter(60) stopped a run at its first step, long before the minute "
+    run = _run_begun(hook)
+    if _stop_after_step(hook, run): raise Wrong("StopAfter(60) stopped a run at its first step, long before the minute "
                                      "was over.")
     hook = made(.3)
-    run = _begun(hook, .35)
+    run = _run_begun(hook, .35)
     if run.stop: raise Wrong("StopAfter(0.3) stopped the run before its first step was done; look at the "
                              "clock after a step.")
-    reason = _step(hook, run)
+    reason = _stop_after_step(hook, run)
     if not reason: raise Wrong("StopAfter(0.3) let a run go on whose first step ended 0.35 seconds after its "
                                "beginning; "
                                "look at the clock after every *step*, and set `run.stop`.")
     if not isinstance(reason, str): raise Wrong(f"`run.stop` is {reason!r}; it has to be a reason, in words, "
                                                 "for the history shows it.")
-    if _step(hook, _begun(hook)): raise Wrong("A second run with the same callback was stopped at its first "
+    if _stop_after_step(hook, _run_begun(hook)): raise Wrong("A second run with the same callback was stopped at its first "
                                               "step: "
                                                "the clock has to start when a run begins, every time.")
 
-def _wish(optimizer, name: str):
+
+def _call_method(optimizer, name: str):
     "Calls a method of the learner's optimiser."
     if not hasattr(optimizer, name): raise Wrong(f"The optimiser has no `{name}`, which every training loop "
                                                  "calls.")
@@ -193,6 +204,7 @@ def _wish(optimizer, name: str):
                 if "requires grad" in str(err) else "")
         raise Wrong(f"`{name}()` raised {type(err).__name__}: {str(err).rstrip('.')}.{more}") from err
 
+
 @exercise("05.sign", "stretch", uses="import torch\nfrom torch import nn", hints=[
     "Keep the parameters in a list, or the second step finds none. Weights are changed in place, under "
     "`torch.no_grad()`.",
@@ -201,7 +213,7 @@ def _wish(optimizer, name: str):
     "`p.grad` to None."])
 def check_sign(SignSGD: callable):
     "Every weight moves by the rate, against the sign of its gradient."
-    if _empty(SignSGD): raise NotAttempted()
+    if _nothing_written(SignSGD): raise NotAttempted()
     start = [torch.tensor([1., -2., .5, 3.]), torch.tensor([[.5], [.25]]), torch.tensor([7.])]
     for lr in (.1, .01):
         parameters = [nn.Parameter(s.clone()) for s in start]
@@ -210,10 +222,11 @@ def check_sign(SignSGD: callable):
                                              f"{err}") from err
         wanted = [s.clone() for s in start]
         steps = [([4., -.001, 0., 2.], [[-30.], [1e-6]]), ([-1., -1., 5., -.25], [[1.], [-1.]])]
+        before = start
         for step, gradients in enumerate(steps, 1):
             for p, g in zip(parameters, gradients): p.grad = torch.tensor(g)
             for w, g in zip(wanted, gradients): w -= lr*torch.tensor(g).sign()
-            _wish(optimizer, "step")
+            _call_method(optimizer, "step")
             for i, (p, w) in enumerate(zip(parameters, wanted)):
                 why = ("A weight without a gradient stays." if i == 2 else
                        "The second step moved nothing: a generator of parameters can be gone through only "
@@ -221,7 +234,7 @@ def check_sign(SignSGD: callable):
                        f"The gradient of this step was {gradients[i]}, and the rate is {lr}.")
                 expect(p, w, f"After step {step}, a weight that began as {start[i].tolist()}", why)
             before = [p.detach().clone() for p in parameters]
-            _wish(optimizer, "zero_grad")
+            _call_method(optimizer, "zero_grad")
             if any(p.grad is not None and p.grad.any() for p in parameters):
                 raise Wrong("After `zero_grad()` a gradient is still there; the next backward pass would be "
                             "added to it. (Parameters given as a generator can be gone through only once: "

@@ -1,12 +1,12 @@
-"""What the exercises on hyperparameters accept, what they reject, and with which sentence"""
-
-
+"Checks of chapter 06: steps, the schedule, decay, the one-standard-error rule, the luck of a search."
 import math
 
 import numpy as np
 
-from ft_course.classroom.exercises import Wrong, call, called, exercise, expect, expect_call
+from ft_course.classroom.exercises import exercise
+from ft_course.classroom.expect import Wrong, call, called, expect, expect_call
 from ft_course.training import HParams, step_plan
+
 
 @exercise("06.steps", "warm-up", uses="import math\nimport numpy as np",
           hints=["First count the batches of one epoch. What becomes of the rows that do not fill the last "
@@ -34,8 +34,10 @@ def check_steps(n_steps: callable):
         plan = step_plan([5]*rows, settings)
         expect_call(n_steps, rows, size, k, epochs, wanted=len(plan), why=why)
 
-def _linear(step, n_steps, peak, warmup):
+
+def _linear_schedule(step, n_steps, peak, warmup):
     return peak*(step/warmup if step < warmup else (n_steps - step)/(n_steps - warmup))
+
 
 def draw_schedule(rate_at):
     "The learner's rate over the steps of a run."
@@ -46,6 +48,7 @@ def draw_schedule(rate_at):
     ax.spines[["top", "right"]].set_visible(False)
     ax.set(xlabel="step", ylabel="learning rate (× 0.0001)")
     return figure
+
 
 @exercise("06.rate_at", "warm-up", uses="import math\nimport numpy as np", draw=draw_schedule,
           hints=["Draw it: two straight lines. Where does each begin, and where does it end?",
@@ -64,9 +67,10 @@ def check_rate_at(rate_at: callable):
                    else "At the end of the run nothing is left of the rate." if step == n
                    else "From the end of the warm-up to the end of the run the rate falls by the same amount "
                         "at every step.")
-            got, wanted = call(rate_at, step, n, peak, warmup), _linear(step, n, peak, warmup)
+            got, wanted = call(rate_at, step, n, peak, warmup), _linear_schedule(step, n, peak, warmup)
             if np.ndim(got) == 0 and abs(float(got) - wanted) <= 1e-6*peak: continue   # rates are small numbers
             expect(got, wanted, called(rate_at, step, n, peak, warmup), why, tolerance=0)
+
 
 @exercise("06.decay", "core", uses="import math\nimport numpy as np",
           hints=["One step multiplies the weight by `1 - rate*decay`. What do all the steps together multiply "
@@ -103,11 +107,13 @@ def check_decay(decay_for: callable):
             why = "That is close, but not within one part in forty: if you try decays out, try finer ones."
         expect(got, wanted, called(decay_for, share, rates), why, tolerance=.025)
 
+
 def _within_one_standard_error(scores, minutes):
     means = {s: np.mean(v) for s, v in scores.items()}
     best = max(means, key=means.get)
     error = np.std(scores[best], ddof=1) / math.sqrt(len(scores[best]))
     return min((s for s in scores if means[s] >= means[best] - error), key=lambda s: (minutes[s], -means[s]))
+
 
 @exercise("06.choose", "core", uses="import math\nimport numpy as np",
           hints=["Three things in turn: which setting has the best mean; how sure is that mean; who comes "
@@ -140,11 +146,13 @@ def check_choose(cheapest: callable):
     ]:
         expect_call(cheapest, scores, minutes, wanted=_within_one_standard_error(scores, minutes), why=why)
 
+
 def _lead_of_best(n_trials, spread):
     "Expected maximum of `n_trials` normal draws around 0, by numerical integration."
     from scipy.stats import norm
     x = np.linspace(-8, 8, 20_001)
     return float(spread*np.trapezoid(x*n_trials*norm.pdf(x)*norm.cdf(x)**(n_trials - 1), x))
+
 
 @exercise("06.luck", "stretch",
           uses=("import math\nimport numpy as np\n"

@@ -1,9 +1,9 @@
-"""Dropout by hand, the epoch at which a run stops, the winner's flattery, a temperature"""
-
-
+"Checks of chapter 07: dropout by hand, early stopping, the winner's flattery, a temperature."
 import numpy as np
 
-from ft_course.classroom.exercises import NotAttempted, Wrong, call, called, exercise, expect, expect_call, shown
+from ft_course.classroom.exercises import exercise
+from ft_course.classroom.expect import NotAttempted, Wrong, call, called, expect, expect_call, shown
+
 
 @exercise("07.warmup", "warm-up", uses="import numpy as np\nimport torch",
           hints=["A number that stays is scaled up, so that the average over many masks is the number itself.",
@@ -17,13 +17,10 @@ def check_warmup(dropped: callable):
         if p == 0: keep = [1]*size
         if p == .25: keep = [1, 0, 0, 1, 1, 0]
         wanted = [v*k / (1 - p) for v, k in zip(x, keep)]
-        _as_array(dropped, x, keep, p, wanted=wanted,
-                  why=_why_not(call(dropped, x, keep, p), x, keep, p))
+        expect_call(dropped, x, keep, p, wanted=wanted, why=_why_not(call(dropped, x, keep, p), x, keep, p))
     x, keep = rng.normal(size=20), rng.integers(0, 2, 20)
     expect(np.asarray(call(dropped, x, keep, .3), float), x*keep / .7, "with arrays instead of lists, the result")
 
-def _as_array(function, *args, wanted, why):
-    expect(call(function, *args), wanted, called(function, *args), why)
 
 def _why_not(got, x, keep, p) -> str:
     "The sentence for a plausible mistake."
@@ -37,6 +34,7 @@ def _why_not(got, x, keep, p) -> str:
     if p: likely["A number stays with probability 1 - p."] = x*keep / p
     if keep.any(): likely["The scale comes from p, not from how many this one mask happens to keep."] = x*keep*len(x) / keep.sum()
     return next((why for why, value in likely.items() if np.allclose(got, value)), "")
+
 
 @exercise("07.stop", "core", uses="import numpy as np",
           hints=["Walk through the losses once, and remember two things: the best loss so far and the epoch it came from.",
@@ -52,21 +50,23 @@ def check_stop(stops: callable):
         ([.6, .6, .6, .5], 2, (1, 3), "An equal loss is no improvement."),
         ([.9, .7, .8, .6, .7, .65, .5], 2, (4, 6), "A better epoch starts the waiting anew."),
         ([.8], 1, (1, 1), "One epoch: it is kept, and the run ends with it."),
-    ]: _pair(stops, losses, patience, wanted, why)
+    ]: _expect_epochs(stops, losses, patience, wanted, why)
     rng = np.random.default_rng(7)
     for _ in range(30):
         losses = (rng.integers(1, 9, rng.integers(1, 12)) / 10).tolist()
         patience = int(rng.integers(1, 4))
-        _pair(stops, losses, patience, _rule(losses, patience), "Read the rule again with this curve.")
-    _pair(stops, np.array([.9, .7, .8, .75]), 2, (2, 4), "The losses may come as an array, too.")
+        _expect_epochs(stops, losses, patience, _early_stopping(losses, patience), "Read the rule again with this curve.")
+    _expect_epochs(stops, np.array([.9, .7, .8, .75]), 2, (2, 4), "The losses may come as an array, too.")
 
-def _rule(losses, patience):
+
+def _early_stopping(losses, patience):
     for end in range(1, len(losses) + 1):
         best = 1 + int(np.argmin(losses[:end]))
         if end - best >= patience: return best, end
     return best, end
 
-def _pair(function, losses, patience, wanted, why):
+
+def _expect_epochs(function, losses, patience, wanted, why):
     got, when = call(function, losses, patience), called(function, losses, patience)
     if not isinstance(got, (tuple, list, np.ndarray)) or len(got) != 2:
         raise Wrong(f"{when} is {shown(got)}, and should be two numbers: the epoch kept and the epoch at which the run ends.")
@@ -75,6 +75,7 @@ def _pair(function, losses, patience, wanted, why):
     if got != wanted and got == (wanted[1], wanted[0]): why = "The epoch kept comes first."
     elif got == (wanted[0] - 1, wanted[1] - 1): why = "Epochs are counted from 1."
     expect(list(got), list(wanted), when, why)
+
 
 @exercise("07.choose", "core", uses="import numpy as np",
           hints=["Two parts: the first n columns decide, the other columns judge.",
@@ -104,9 +105,11 @@ def check_choose(flattery: callable):
         expect(got, wanted, f"flattery of {n_models} models on {n_items} items with n={n}", said)
     expect(call(flattery, right, 30), wanted, "with an array instead of lists, the result")
 
+
 def _near(got, value) -> bool:
     try: return bool(np.isclose(float(got), value))
     except (TypeError, ValueError): return False
+
 
 @exercise("07.stretch", "stretch", uses="import numpy as np\nimport torch",
           hints=["Write the loss for one temperature and some items first: divide the logits, take the softmax, average minus the logarithm of the true class's probability.",
@@ -138,6 +141,7 @@ def check_stretch(mended_loss: callable):
         why = "" if _near(got, wanted) else next((w for w, v in likely.items() if _near(got, v)), "")
         if first > 1000 and not why: why = "Large logits overflow in np.exp; subtract each row's largest value first."
         expect(got, wanted, f"mended_loss of {total} items and {classes} classes with n={n}", why, tolerance=1e-4)
+
 
 def _loss(logits, labels) -> float:
     shifted = logits - logits.max(axis=1, keepdims=True)

@@ -1,17 +1,18 @@
-"""What the exercises on prompting accept, what they reject, and with which sentence"""
-
-
+"Checks of chapter 08: label probabilities, shared prefixes, luck with wordings, when training pays."
 import math
 
 import numpy as np
 
-from ft_course.classroom.exercises import Wrong, call, called, exercise, expect, expect_call
+from ft_course.classroom.exercises import exercise
+from ft_course.classroom.expect import Wrong, call, called, expect, expect_call
 from ft_course.prompting import shared_prefix
+
 
 def _label_probabilities(logs, normalize):
     scores = np.array([np.mean(v) if normalize else np.sum(v) for v in logs.values()])
     odds = np.exp(scores - scores.max())
     return dict(zip(logs, (odds / odds.sum()).tolist()))
+
 
 def _as_dict(got, wanted, when):
     "A dict of numbers, whatever type of number it holds."
@@ -19,6 +20,7 @@ def _as_dict(got, wanted, when):
     if set(got) != set(wanted):
         raise Wrong(f"{when} has the keys {sorted(map(str, got))}; every label of `logs` has to be one.")
     return {k: float(v) for k, v in got.items()}
+
 
 @exercise("08.labels", "warm-up", uses="import math\nimport numpy as np",
           hints=["A word's probability is the product of its tokens' probabilities. What is that "
@@ -47,6 +49,7 @@ def check_labels(label_probabilities: callable):
         wanted = _label_probabilities(logs, normalize)
         expect(_as_dict(got, wanted, when), wanted, when, why)
 
+
 @exercise("08.saved", "core", uses="import os\nimport numpy as np",
           hints=["First: how many tokens at the beginning are the same in all rows? Walk along all of them at once.",
                  "Which row is the first to run out of tokens? It has to keep one for itself.",
@@ -72,10 +75,12 @@ def check_saved(tokens_read: callable):
         whole = sum(map(len, rows))
         expect_call(tokens_read, rows, wanted=(whole, n + whole - n*len(rows)), why=why)
 
+
 def _luck(scores):
     scores = np.asarray(scores, float)
     a = scores.mean()
     return scores.mean(1).std(ddof=1), math.sqrt(a*(1 - a) / scores.shape[1])
+
 
 @exercise("08.luck", "core", uses="import math\nimport numpy as np",
           hints=["The accuracy of each wording is a mean along its row. Which way does `axis` run?",
@@ -103,9 +108,11 @@ def check_luck(luck: callable):
                "It is the root of a(1 - a)/n, with the accuracy "
                "of all wordings together and the number of items that one wording read.")
 
+
 def _break_even(shared, own, price, discount, once, each):
     prompt = (shared*discount + own)*price / 1e6
     return math.inf if prompt <= each else math.ceil(once / (prompt - each) - 1e-6)
+
 
 @exercise("08.pays", "stretch", uses="import math\nimport numpy as np",
           hints=["What does one text cost with the prompt? Shared and own tokens have different prices.",

@@ -1,23 +1,26 @@
-"""Pooling by hand, recall at k, labels that the neighbours outvote, texts that lie far apart"""
-
-
+"Checks of chapter 09: mean pooling, recall at k, outvoted labels, texts that lie far apart."
 import numpy as np
 
-from ft_course.classroom.exercises import Wrong, call, called, exercise, expect, shown
+from ft_course.classroom.exercises import exercise
+from ft_course.classroom.expect import Wrong, call, called, expect, shown
 
-def _array(value):
+
+def _as_array(value):
     "The value as an array of floats, or None."
     try: return np.asarray(value.detach() if hasattr(value, "detach") else value, float)
     except (TypeError, ValueError): return None
 
-def _sentence(got, likely: dict) -> str:
+
+def _mistake(got, likely: dict) -> str:
     "The sentence of the mistake whose value this is."
-    got = _array(got)
+    got = _as_array(got)
     if got is None: return ""
     return next((why for why, value in likely.items() if got.shape == np.shape(value)
                  and np.allclose(got, value, atol=1e-6, equal_nan=True)), "")
 
+
 def _unit(vectors): return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+
 
 @exercise("09.mean", "warm-up", uses="import numpy as np\nimport torch",
           hints=["Multiplying the states by the mask turns padding into zeros. What shape must the mask have for that?",
@@ -43,7 +46,8 @@ def check_mean(mean_vectors: callable):
         got = call(mean_vectors, states, mask)
         wanted = _unit(mean)
         when = called(mean_vectors, states, mask) if len(lengths) == 1 else f"mean_vectors of {len(lengths)} texts of {', '.join(map(str, lengths))} tokens"
-        expect(got, wanted, when, "" if _sentence(got, {"right": wanted}) else _sentence(got, likely), tolerance=1e-4)
+        expect(got, wanted, when, "" if _mistake(got, {"right": wanted}) else _mistake(got, likely), tolerance=1e-4)
+
 
 @exercise("09.recall", "core", uses="import numpy as np\nimport torch",
           hints=["Scale the rows of both arrays to length 1; then one matrix product gives all the cosines.",
@@ -73,10 +77,11 @@ def check_recall(recall_at: callable):
                 else f"recall_at of {n_queries} queries among {n} vectors with k={k}")
         if np.ndim(got) != 0 and np.size(got) != 1:
             raise Wrong(f"{when} has the shape {np.shape(got)}; return one number.")
-        got = float(np.asarray(_array(got)).reshape(()))
-        why = "" if np.isclose(got, right.mean()) else _sentence(got, likely)
+        got = float(np.asarray(_as_array(got)).reshape(()))
+        why = "" if np.isclose(got, right.mean()) else _mistake(got, likely)
         if not why and k > n: why = "There are fewer rows than k; then every row is among them."
         expect(got, float(right.mean()), when, why)
+
 
 def _neighbourhood(rng, n, k, twice):
     "Vectors of length 1 in three clusters, labels with some errors; no tie at the edge of any neighbourhood."
@@ -88,6 +93,7 @@ def _neighbourhood(rng, n, k, twice):
         ordered = -np.sort(-np.where(np.eye(n, dtype=bool), -np.inf, vectors @ vectors.T), axis=1)
         if k >= n - 1 or (ordered[:, k - 1] - ordered[:, k]).min() > 1e-6: return vectors, labels
 
+
 def _outvoted(vectors, labels, k, drop="self", ties=False):
     cosines, found = vectors @ vectors.T, []
     for i in range(len(labels)):
@@ -98,6 +104,7 @@ def _outvoted(vectors, labels, k, drop="self", ties=False):
         best = max(votes.count(label) for label in set(votes))
         if votes.count(labels[i]) < best or (ties and next(label for label in votes if votes.count(label) == best) != labels[i]): found.append(i)
     return found
+
 
 @exercise("09.suspects", "core", uses="import numpy as np\nimport torch\nfrom collections import Counter",
           hints=["One product of all vectors with all vectors. What has to happen on its diagonal before you sort?",
@@ -118,9 +125,10 @@ def check_suspects(suspects: callable):
                   "Those are the texts that are *not* outvoted.": [i for i in range(n) if i not in wanted],
                   "One other label is not enough: the text's own label must have fewer votes than the most frequent one.": [
                       i for i in range(n) if any(labels[j] != labels[i] for j in np.argsort(-np.where(np.arange(n) == i, -np.inf, vectors @ vectors[i]))[:k])]}
-        why = "" if _sentence(got, {"right": wanted}) else _sentence(got, likely)
-        if not why and _array(got) is not None and np.array_equal(np.sort(_array(got)), wanted): why = "The row numbers are right; give them in rising order."
+        why = "" if _mistake(got, {"right": wanted}) else _mistake(got, likely)
+        if not why and _as_array(got) is not None and np.array_equal(np.sort(_as_array(got)), wanted): why = "The row numbers are right; give them in rising order."
         expect(got, wanted, f"suspects of {n} texts with k={k}", why)
+
 
 def _spread(vectors, n, start, near=np.max, pick=np.argmin):
     chosen = [start]
@@ -129,6 +137,7 @@ def _spread(vectors, n, start, near=np.max, pick=np.argmin):
         scores[chosen] = np.inf if pick is np.argmin else -np.inf
         chosen.append(int(pick(scores)))
     return chosen
+
 
 def draw_spread(spread):
     "Forty points on the circle, and the eight that the learner's function chooses, numbered."
@@ -144,6 +153,7 @@ def draw_spread(spread):
         ax.text(*(1.14*points[row]), str(number), color="#0072B2", ha="center", va="center")
     ax.set(xlim=(-1.3, 1.3), ylim=(-1.3, 1.3), xticks=[], yticks=[], aspect="equal", title="forty texts, eight chosen")
     return figure
+
 
 @exercise("09.spread", "stretch", uses="import numpy as np\nimport torch", draw=draw_spread,
           hints=["Keep for every text one number: the cosine to the nearest chosen one. Which text is next, given these numbers?",
@@ -169,6 +179,6 @@ def check_spread(spread: callable):
                   "Those are close to the chosen ones; the smallest cosine is asked for.": _spread(vectors, n, start, pick=np.argmax),
                   "Those are the texts nearest to `start`; the next one should be far from all that are chosen.": np.argsort(-(vectors @ vectors[start]))[:n],
                   "The cosine to the *nearest* chosen one decides, that is the largest of its cosines to them.": _spread(vectors, n, start, near=np.min)}
-        why = "" if list(got) == wanted else _sentence(got, likely)
+        why = "" if list(got) == wanted else _mistake(got, likely)
         if not why and (vectors.shape[0] in (5, 8)): why = "Of texts that are equally far the one with the lower row number is next."
         expect(list(got), wanted, when, why)

@@ -1,16 +1,15 @@
-"""What the exercises on retrieval accept, what they reject, and with which sentence"""
-
-
+"Checks of chapter 10: recall at k, rank fusion, a threshold, diverse passages."
 import numpy as np
 
-from ft_course.classroom.exercises import Wrong, call, called, exercise, expect, expect_call
+from ft_course.classroom.exercises import exercise
+from ft_course.classroom.expect import Wrong, call, called, expect, expect_call
 from ft_course.rag import reciprocal_rank_fusion
+
 
 @exercise("10.recall", "warm-up", uses="import math\nimport numpy as np",
           hints=["What does one query give: a count, or yes or no?",
                  "Look at `ranking[:k]` only, and ask whether *any* of it is in the query's set.",
-                 """Add up `bool(set(ranking[:k]) & wanted)` over the pairs of `zip(rankings, right)`, and
-                 divide by the """
+                 "Add up `bool(set(ranking[:k]) & wanted)` over the pairs of `zip(rankings, right)`, and divide by the "
                  "number of queries."])
 def check_recall(recall: callable):
     "The share of queries with a right document among the first k."
@@ -31,17 +30,15 @@ def check_recall(recall: callable):
         wanted = sum(bool(set(r[:k]) & w) for r, w in zip(rankings, right)) / len(rankings)
         expect_call(recall, rankings, right, k, wanted=wanted, why=why)
 
+
 @exercise("10.fuse", "core",
           uses="import math\nimport numpy as np\nfrom collections import Counter, defaultdict",
-          hints=["Each ranking gives each of its documents something; a document's score is the sum. What does "
-                 "the first "
+          hints=["Each ranking gives each of its documents something; a document's score is the sum. What does the first "
                  "place give?",
-                 """Go through each ranking with `enumerate(ranking, start=1)` and add `1/(constant + rank)`
-                 to the document's """
-                 "entry in a dict.",
-                 """A dict keeps the order in which names were first met, and `sorted` leaves equal ones in
-                 their order: sort """
-                 "the names by minus their score."])
+                 "Go through each ranking with `enumerate(ranking, start=1)` and add `1/(constant + rank)` "
+                 "to the document's entry in a dict.",
+                 "A dict keeps the order in which names were first met, and `sorted` leaves equal ones in "
+                 "their order: sort the names by minus their score."])
 def check_fuse(fuse: callable):
     "All documents by reciprocal rank fusion, best first."
     rng = np.random.default_rng(10)
@@ -67,17 +64,17 @@ def check_fuse(fuse: callable):
         expect(list(got), list(reciprocal_rank_fusion(rankings, constant=constant)),
                called(fuse, rankings, constant), why)
 
+
 def _cost(threshold, scores, answerable, invented, refused):
     return sum(refused*(s < threshold) if a else invented*(s >= threshold) for s, a in zip(scores, answerable))
 
+
 @exercise("10.threshold", "core", uses="import math\nimport numpy as np",
           hints=["For one threshold: which questions cost something? There are two kinds of them.",
-                 """An unanswerable question costs `invented` if its score is at least the threshold; an
-                 answerable one costs """
-                 "`refused` if its score is below it. Try every score as the threshold.",
-                 """Write a function `cost(t)` with those two sums, and return `min(sorted(scores),
-                 key=cost)`: of equal ones """
-                 "`min` takes the first, which is the lowest."])
+                 "An unanswerable question costs `invented` if its score is at least the threshold; an "
+                 "answerable one costs `refused` if its score is below it. Try every score as the threshold.",
+                 "Write a function `cost(t)` with those two sums, and return `min(sorted(scores), "
+                 "key=cost)`: of equal ones `min` takes the first, which is the lowest."])
 def check_threshold(best_threshold: callable):
     "The cheapest threshold among the scores."
     rng = np.random.default_rng(11)
@@ -86,8 +83,7 @@ def check_threshold(best_threshold: callable):
         answerable = (rng.random(n) < .6).tolist()
         drawn.append(([round(float(s), 3) for s in rng.normal(.5, .15, n) + .1*np.array(answerable)],
                       answerable, invented, refused,
-                      "Count both: unanswerable questions at or above the threshold, and answerable ones below "
-                      "it."))
+                      "Count both: unanswerable questions at or above the threshold, and answerable ones below it."))
     for scores, answerable, invented, refused, why in [
         ([.9, .5, .4], [True, False, True], 5, 1, "At .9 one question is refused and none invented."),
         ([.9, .5, .4], [True, False, True], 1, 5,
@@ -116,6 +112,7 @@ def check_threshold(best_threshold: callable):
             raise Wrong(f"{said} is {float(got):.4g}, which costs {mine:g}; {best:g} is possible. {why}")
         expect(got, wanted, said, why)
 
+
 def _diverse(query, vectors, k, balance):
     near, picked = vectors @ query, []
     while len(picked) < min(k, len(vectors)):
@@ -125,14 +122,14 @@ def _diverse(query, vectors, k, balance):
         picked.append(int(value.argmax()))
     return picked
 
+
 @exercise("10.diverse", "stretch", uses="import math\nimport numpy as np",
           hints=["Pick in a loop. What is the value of each passage in the first round, and what changes after "
                  "one is picked?",
-                 """For each passage keep the largest similarity to any that is picked. Of what is left, pick
-                 the largest """
+                 "For each passage keep the largest similarity to any that is picked. Of what is left, pick the largest "
                  "`balance*near - (1 - balance)*again`.",
-                 """`near = vectors @ query`; `again = (vectors @ vectors[picked].T).max(axis=1)` once
-                 something is picked, zeros """
+                 "`near = vectors @ query`; `again = (vectors @ vectors[picked].T).max(axis=1)` once "
+                 "something is picked, zeros "
                  "before; set the values of those already picked to minus infinity and take `argmax`."])
 def check_diverse(diverse: callable):
     "Maximal marginal relevance."

@@ -1,0 +1,48 @@
+"Solutions: marked in the chapters, gathered into the package, taken out of the learner's copy."
+import json
+import re
+from importlib import resources
+
+BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
+
+
+def without_solution(
+    source: str,   # a cell
+) -> str:
+    "The cell with `...  # your code` in place of each marked part."
+    lines, out, inside = source.split("\n"), [], False
+    for line in lines:
+        if line.strip() == BEGIN:
+            inside = True
+            out.append(line[:len(line) - len(line.lstrip())] + "...  # your code")
+        elif line.strip() == END:
+            if not inside: raise ValueError(f"a cell has {END} and no {BEGIN} before it: {lines[0]!r}")
+            inside = False
+        elif not inside: out.append(line)
+    if inside: raise ValueError(f"a cell has {BEGIN} and no {END} after it: {lines[0]!r}")
+    return "\n".join(out)
+
+
+def gather_solutions(
+    cells: list[str],   # the sources of a notebook's code cells, in order
+) -> dict[str, str]:    # exercise -> source of its solution, without the marks
+    "The solutions of a chapter: the marked cells before each `check(\"NAME\")`."
+    waiting, found = [], {}
+    for source in cells:
+        lines = source.split("\n")
+        if BEGIN in source: waiting.append("\n".join(l for l in lines if l.strip() not in (BEGIN, END)))
+        if (asked := re.search(r"^check\(\"([\w.]+)\"\)", source, flags=re.M)):
+            if not waiting: raise ValueError(f'check("{asked[1]}") has no solution before it')
+            found[asked[1]], waiting = "\n\n".join(waiting), []
+    if waiting: raise ValueError(f"a solution has no check after it: {waiting[0].split(chr(10))[0]!r}")
+    return found
+
+
+def model_solutions() -> dict[str, str]:   # exercise -> source
+    "The model solution of every exercise, in order."
+    return json.loads((resources.files("ft_course")/"classroom"/"checks"/"solutions.json").read_text(encoding="utf-8"))
+
+
+def exercise_names() -> list[str]:
+    "Names of the course's exercises, in order."
+    return list(model_solutions())

@@ -1,0 +1,63 @@
+"The table of contents: every chapter that is written, from `course.toml`."
+import functools
+import tomllib
+from dataclasses import dataclass
+from importlib import resources
+
+from ft_course.core.errors import did_you_mean
+
+
+@dataclass(frozen=True)
+class Chapter:
+    "A written chapter."
+    number: str       # "06"
+    file: str         # its notebook, below `nbs`
+    title: str
+    question: str     # the one that it answers
+    part: str         # "1 foundations"
+    core: bool        # is it on the core path?
+    reading: float    # hours
+    exercises: float  # hours
+    minutes: float    # of computing, on two free cores (the reference machine)
+    modules: tuple[str, ...]   # what it exports, "training"
+    tables: tuple[str, ...]    # names of the stored tables it shows
+
+
+@functools.cache
+def _read() -> tuple[Chapter, ...]:
+    parts = tomllib.loads((resources.files("ft_course")/"course.toml").read_text(encoding="utf-8"))["parts"]
+    return tuple(Chapter(number=entry["file"].split("/")[-1][:2], part=part["title"], modules=tuple(entry["modules"]),
+                         tables=tuple(entry["tables"]), **{k: v for k, v in entry.items() if k not in ("modules", "tables")})
+                 for part in parts for entry in part["chapters"])
+
+
+def contents() -> list[Chapter]:
+    "The written chapters, in order."
+    return list(_read())
+
+
+def chapter(
+    number: str,  # "06"
+) -> Chapter:
+    "The chapter of this number. Raises `ValueError` when it is not written."
+    known = {c.number: c for c in _read()}
+    if number not in known: raise ValueError(f"there is no chapter {number!r}{did_you_mean(number, known)}; there are {', '.join(known)}")
+    return known[number]
+
+
+def hours(
+    value: float,  # 1.75
+) -> str:
+    "'1¾': hours to the quarter."
+    whole, quarters = divmod(round(4*value), 4)
+    return f"{whole or ''}{('', '¼', '½', '¾')[quarters]}" or "0"
+
+
+def contents_table() -> str:
+    "The chapters as a Markdown table, with links from the top folder of the repository; a star marks the core path."
+    rows, part = ["| | chapter | its question | hours |", "|---|---|---|---|"], ""
+    for c in contents():
+        if c.part != part: rows.append(f"| | **{c.part}** | | |")
+        part = c.part
+        rows.append(f"| {c.number}{'*' if c.core else ''} | [{c.title}](nbs/{c.file}) | {c.question} | {hours(c.reading)} + {hours(c.exercises)} |")
+    return "\n".join(rows)

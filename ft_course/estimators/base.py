@@ -1,0 +1,162 @@
+"What both estimators are: one fit, one save, one load."
+import json
+import numbers
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from ft_course.core import atomic_path
+from ft_course.estimators.peft import Peft, as_method
+from ft_course.models import best_device, context_length, load_tokenizer, model_identity, quiet_transformers
+from ft_course.training import Callback, HParams, Method, Validation, train
+
+FORMAT, ABOUT = 2, "ft_course.json"
+PART = 1000   # rows that are tokenised at once: all in one call would leave a large heap behind
+
+
+class _Adopt(Callback):
+    "Gives the estimator the model that the method made of its own."
+    def __init__(self, estimator): self.estimator = estimator
+    def on_train_begin(self, run): self.estimator.model_ = run.model
+
+
+class FineTuned(BaseEstimator):
+    """A pretrained model trained by a method (what trains) on an objective (what is minimised). Those that inherit
+    say how the model is loaded (`_network`), what it is scored by (`scores`), and what else is kept (`_kept`)."""
+
+    def _seed(self) -> int:
+        if isinstance(self.random_state, numbers.Integral): return int(self.random_state)
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
+
+    def _fit(self, tokenizer, model, rows_of, columns, seed: int, validation=None):
+        "Trains `model` on the rows that `rows_of(*columns)` makes."
+        longest = context_length(model.config)
+        if longest and self.hparams.max_length > longest:
+            raise ValueError(f"max_length={self.hparams.max_length} is more than the {longest} tokens "
+                             f"that {self.model} can read; set HParams(max_length={longest}) or less")
+        self.tokenizer_, self.model_, self.adapter_ = tokenizer, model, None
+        model.config.pad_token_id = tokenizer.pad_token_id
+        rows = [row for start in range(0, len(columns[0]), PART)
+                for row in rows_of(*(column[start:start + PART] for column in columns))]
+        hooks = [_Adopt(self), *([Validation(lambda: self.scores(*validation))] if validation else []), *self.callbacks]
+        run = train(model, rows, self.hparams, as_method(self.method), self.objective, tokenizer.pad_token_id, seed, hooks)
+        self.adapter_ = getattr(self.model_, "active_adapter", None)
+        self.history_ = {"steps": run.history, "epochs": run.evaluations, "stopped": run.stop}
+        return self
+
+    def _ready(self):
+        "The fitted model, in `eval` mode, this estimator's adapter switched on."
+        check_is_fitted(self, "model_")
+        if getattr(self, "adapter_", None) is not None and self.model_.active_adapter != self.adapter_:
+            self.model_.set_adapter(self.adapter_)
+        return self.model_.eval()
+
+    def save(self,
+        folder,
+        merged: bool = False,   # an adapter folded into its base: a plain model
+    ):
+        """Writes a folder, whole or not at all, and returns the estimator. `Full` and methods that train a part of the
+        model write a model that transformers opens, peft's methods an adapter with its head that peft opens.
+        Raises `ValueError` for a folder with other files, `CourseError` when there is no room."""
+        model, method, folder = self._ready(), as_method(self.method), Path(folder).expanduser()
+        others = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+        if others and (ABOUT not in others or "checkpoint.pt" in others):
+            raise ValueError(f"{folder} holds other files ({others[0]}, ...), and saving replaces a folder as a whole; "
+                             "give the model a folder of its own")
+        whole = merged or method.whole
+        about = {"format": FORMAT, "estimator": type(self).__name__, "model": str(self.model), "whole": whole,
+                 "base": None if whole else model_identity(self.model), "hparams": asdict(self.hparams),
+                 "method": {"class": type(method).__name__, **method.settings()}} | self._kept()
+        with atomic_path(folder) as tmp, quiet_transformers():
+            tmp.mkdir()
+            if whole: method.merged(model).save_pretrained(tmp)
+            else: method.save(model, tmp)
+            self.tokenizer_.model_max_length = self.hparams.max_length
+            self.tokenizer_.save_pretrained(tmp)
+            (tmp/ABOUT).write_text(json.dumps(about, indent=1, default=_plain), encoding="utf-8")
+        return self
+
+    @classmethod
+    def load(cls,
+        folder,
+        base=None,   # a fitted or loaded estimator whose model this adapter is put beside
+    ):
+        """The estimator that `save` wrote, ready to predict; with `base` both share one model, and each switches its
+        adapter on. Raises `ValueError` for any other folder, or another base."""
+        folder = Path(folder).expanduser()
+        about = _read_about(cls, folder)
+        method = _method_of(about["method"], folder)
+        self = cls(about["model"], method=method, hparams=HParams(**about["hparams"]), **cls._settings(about))
+        self.tokenizer_, self.adapter_ = load_tokenizer(folder), None
+        self._restore(about)
+        if about["whole"]:
+            if base is not None: raise ValueError(f"{folder} holds a whole model, and base is for adapters; load it without")
+            self.model_ = self._network(folder).to(best_device())
+            return self
+        if about["base"] != model_identity(about["model"]):
+            raise ValueError(f"{folder} was trained on other weights than {about['model']} has here; "
+                             "give it the model it was trained on")
+        if base is None: self.model_ = method.attach(self._network(about["model"]), folder).to(best_device()).eval()
+        else: self.model_ = _beside(base, self, method, folder)
+        self.adapter_ = getattr(self.model_, "active_adapter", None)
+        return self
+
+    @classmethod
+    def _settings(cls, about: dict) -> dict:
+        "Constructor's arguments that are kept in the file."
+        names = set(cls._get_param_names()) - {"model", "method", "hparams", "callbacks", "objective"}
+        return {name: about[name] for name in names if name in about}
+
+    def _kept(self) -> dict: return {n: v for n, v in self.get_params(deep=False).items()
+                                     if n not in ("model", "method", "hparams", "callbacks", "objective")}
+
+    def _restore(self, about: dict): pass
+
+
+def _beside(base, estimator, method, folder):
+    "The base's model with one more adapter."
+    check_is_fitted(base, "model_")
+    if not isinstance(method, Peft) or getattr(base, "adapter_", None) is None:
+        raise ValueError("base has to be an estimator with an adapter of peft's, and the folder has to hold another one")
+    if type(base) is not type(estimator) or model_identity(base.model) != model_identity(estimator.model):
+        raise ValueError(f"base is a {type(base).__name__} of {base.model}, and {folder} holds an adapter for a "
+                         f"{type(estimator).__name__} of {estimator.model}")
+    return method.attach(base.model_, folder)
+
+
+def _plain(value):
+    "NumPy's numbers as Python's, sets as lists; what JSON has no form for (a random generator) as None."
+    if isinstance(value, (set, frozenset)): return sorted(value)
+    return value.item() if isinstance(value, np.generic) else None
+
+
+def _subclasses(cls) -> dict[str, type]:
+    return {c.__name__: c for sub in cls.__subclasses__() for c in (sub, *_subclasses(sub).values())}
+
+
+def _method_of(kept: dict, folder) -> Method:
+    name, known = kept["class"], _subclasses(Method)
+    if name not in known:
+        raise ValueError(f"{folder} was trained by the method {name}, which is not known here; "
+                         "import the module that defines it, then load again")
+    fields = {k: tuple(v) if isinstance(v, list) else v for k, v in kept.items() if k != "class"}
+    return known[name].from_settings(fields, folder)
+
+
+def _read_about(cls, folder: Path) -> dict:
+    file = folder/ABOUT
+    if not file.is_file():
+        raise ValueError(f"{folder} has no {ABOUT}, so {cls.__name__}.save did not make it; "
+                         "give a folder that it made, or load this one with transformers")
+    about = json.loads(file.read_text(encoding="utf-8"))
+    if about.get("estimator") != cls.__name__:
+        raise ValueError(f"{folder} holds a {about.get('estimator')}, not a {cls.__name__}; "
+                         f"load it with {about.get('estimator')}.load")
+    if about.get("format") != FORMAT:
+        raise ValueError(f"{folder} was saved in format {about.get('format')} and this version reads "
+                         f"format {FORMAT}; load it with the version of ft_course that saved it")
+    return about

@@ -1,0 +1,81 @@
+"A scikit-learn classifier over strings."
+import numpy as np
+import torch
+from sklearn.base import ClassifierMixin
+from torch import nn
+
+from ft_course.core import progress
+from ft_course.core.inputs import check_labels, check_pairs, check_texts, label_codes
+from ft_course.estimators.base import FineTuned
+from ft_course.models import load_classifier, load_tokenizer
+from ft_course.training import (POSITIONS, Full, HParams, Labels, Method, Objective, collate, first_token_only,
+                                token_batches)
+
+
+class FineTunedClassifier(ClassifierMixin, FineTuned):
+    "A scikit-learn classifier over strings: a pretrained model with a new head, trained by `method`."
+    def __init__(self,
+        model="minilm",            # alias, folder or Hub id
+        method: Method = Full(),   # what trains: a `Method`, or one of peft's configs
+        hparams: HParams = HParams(),
+        pretrained: bool = True,   # False: the same network from random weights
+        random_state: int = 0,     # head, order of the rows, dropout
+        callbacks=(),
+        layers: int | None = None, # keep only so many layers of the network; None keeps all
+        objective: Objective = Labels(),   # what is minimised
+    ):
+        (self.model, self.method, self.hparams, self.pretrained, self.random_state, self.callbacks, self.layers,
+         self.objective) = model, method, hparams, pretrained, random_state, callbacks, layers, objective
+
+    def fit(self, texts, labels, validation=None) -> "FineTunedClassifier":
+        """Trains on texts and labels; `validation=(texts, labels)` is scored after every epoch
+        into `history_`. Raises `ValueError` for fewer than two labels."""
+        texts, labels = check_pairs(texts, labels)
+        check_labels(labels)
+        classes, codes = np.unique(labels, return_inverse=True)
+        if validation is not None:
+            validation = check_pairs(*validation, ("validation texts", "validation labels"))
+            label_codes(validation[1], classes, "validation labels")
+        tokenizer, seed = load_tokenizer(self.model), self._seed()
+        self.classes_ = classes
+        model = self._network(self.model, seed)
+        with first_token_only(model):
+            return self._fit(tokenizer, model, lambda t, c: self._rows(tokenizer, t, c), (texts, codes), seed, validation)
+
+    def _network(self, name, seed: int = 0):
+        saved = name != self.model   # a folder that `save` wrote is as deep as it is, and has its head
+        return load_classifier(name, self.classes_.tolist(), saved or self.pretrained, seed, None if saved else self.layers)
+
+    def _rows(self, tokenizer, texts, codes=None):
+        return self.objective.rows(tokenizer, texts, codes, max_length=self.hparams.max_length)
+
+    def scores(self, texts, labels) -> dict[str, float]:
+        "`validation_loss` in nats and `validation_macro_f1` of the fitted model on these rows."
+        from ft_course.evaluation import macro_f1
+        codes = torch.from_numpy(label_codes(labels, self.classes_))
+        logits = torch.from_numpy(self.decision_function(texts))
+        return {"validation_loss": nn.functional.cross_entropy(logits, codes).item(),
+                "validation_macro_f1": macro_f1(codes.numpy(), logits.argmax(-1).numpy())}
+
+    def decision_function(self, texts) -> np.ndarray:
+        "The model's scores before the softmax, shape (n_texts, n_classes)."
+        model, rows = self._ready(), self._rows(self.tokenizer_, check_texts(texts))
+        logits, device = np.zeros((len(rows), len(self.classes_)), dtype=np.float32), next(model.parameters()).device
+        batches = token_batches([len(r["input_ids"]) for r in rows], POSITIONS.get(device.type, 32_768))
+        with torch.inference_mode(), first_token_only(model):
+            for numbers in progress(batches, "predicting", unit="batch"):
+                batch = collate([rows[i] for i in numbers], self.tokenizer_.pad_token_id, device)
+                logits[numbers] = model(**batch).logits.float().cpu().numpy()
+        return logits
+
+    def predict_proba(self, texts) -> np.ndarray:
+        "Probability of each of `classes_`, shape (n_texts, n_classes)."
+        return torch.from_numpy(self.decision_function(texts)).softmax(-1).numpy()
+
+    def predict(self, texts) -> np.ndarray:
+        "The most probable label of each text, as it was given to `fit`."
+        scores = self.decision_function(texts)
+        return self.classes_[scores.argmax(-1)]
+
+    def _kept(self): return super()._kept() | {"classes": self.classes_.tolist()}
+    def _restore(self, about): self.classes_ = np.array(about["classes"])

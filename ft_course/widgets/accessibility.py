@@ -1,0 +1,73 @@
+"Names for sliders, lines that are spoken when they change, choices that wrap."
+import html
+
+import ipywidgets as ipw
+
+_NAMES = """
+function name(root) {
+  for (const handle of root.querySelectorAll('.noUi-handle')) {
+    const box = handle.closest('.jupyter-widgets');
+    const said = box?.querySelector('.widget-label');
+    const label = said?.title && said.title !== 'null' ? said.title : said?.textContent;
+    const value = box?.querySelector('.widget-readout')?.textContent;
+    const tell = (what, text) => {
+      if (text && handle.getAttribute(what) !== text) handle.setAttribute(what, text);
+    };
+    tell('aria-label', label);
+    tell('aria-valuetext', value);
+  }
+}
+export default { render({ el }) {
+  let watch = null;
+  const begin = () => {
+    const root = el.closest('.jp-OutputArea, .widget-vbox')?.parentElement ?? document.body;
+    name(root);
+    watch = new MutationObserver(() => name(root));
+    watch.observe(root, { subtree: true, childList: true, characterData: true });
+  };
+  const timer = setTimeout(begin, 50);
+  return () => { clearTimeout(timer); watch?.disconnect(); };
+} };
+"""
+
+
+def named() -> ipw.DOMWidget:
+    "An invisible widget that names the handles of the sliders around it (aria-label, aria-valuetext)."
+    import anywidget
+    names = anywidget.AnyWidget(_esm=_NAMES)
+    names.layout.display = "none"
+    return names
+
+
+class Status(ipw.HTML):
+    "A line that a screen reader speaks when it changes; `said` is its text."
+    said = ""
+
+    def say(
+        self,
+        text: str,
+        markup: str = None,   # the HTML that stands for it; by default the text as it is
+    ):
+        "Shows the text."
+        self.said = text
+        self.value = f"<div role='status'>{html.escape(text) if markup is None else markup}</div>"
+
+
+class Panel:
+    "What has a `view`, the widget that a notebook shows for it."
+    def _repr_mimebundle_(self, **kwargs): return self.view._repr_mimebundle_(**kwargs) | {"text/plain": repr(self)}
+
+
+WRAP = """<style>
+.ft-choices label {display: flex; flex-direction: row-reverse; justify-content: flex-end; gap: .4em;
+  align-items: baseline; white-space: normal; height: auto; line-height: 1.4}
+.ft-choices label input {flex: none}
+.ft-choices .widget-radio-box {height: auto}
+</style>"""
+
+
+def radio_buttons(options) -> ipw.RadioButtons:
+    "Buttons of which none is chosen; long options wrap where the style `WRAP` is on the page."
+    buttons = ipw.RadioButtons(options=options, value=None, layout={"width": "auto"})
+    buttons.add_class("ft-choices")
+    return buttons

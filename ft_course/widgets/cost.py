@@ -1,0 +1,134 @@
+"What a run is expected to take: seconds and memory, from shapes alone."
+import functools
+from dataclasses import dataclass, replace
+
+from ft_course.core import CourseError
+from ft_course.training import FineTunedClassifier, gflops, layer_stack, step_plan
+
+
+@dataclass(frozen=True)
+class Cost:
+    "What a run is expected to take: `seconds`, and `mb` of memory beyond what the process holds."
+    seconds: float
+    mb: float
+    def __str__(self):
+        time_said = f"{self.seconds:.0f} s" if self.seconds < 90 else f"{self.seconds/60:.1f} minutes"
+        return f"about {time_said} and {self.mb/1000:.1f} GB of memory"
+
+
+def sketch(
+    estimator,
+    n_labels: int = 2,
+):
+    "The estimator's network after its method, without weights: shapes and what trains."
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification
+    from ft_course import models
+    keep_layers = getattr(models, "keep_layers", None) or models._keep_layers
+    where = models.resolve_model(estimator.model)
+    # a network without weights draws no random numbers: a run that trains meanwhile stays as it is
+    with torch.device("meta"), models.quiet_transformers():
+        if isinstance(estimator, FineTunedClassifier):
+            config = AutoConfig.from_pretrained(**where, num_labels=n_labels)
+            if estimator.layers is not None: keep_layers(config, estimator.layers, estimator.model)
+            model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
+        else: model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(**where), dtype=torch.float32)
+        return estimator.method(model)
+
+
+def own_dropout(estimator) -> float:
+    "The share that the estimator's own model drops; 0 where it drops nothing or cannot be sketched."
+    from torch import nn
+    try: network = sketch(estimator)
+    except Exception: return 0.   # `experiment` or the run says what is wrong with it
+    return next((m.p for m in network.modules() if isinstance(m, nn.Dropout)), 0.)
+
+
+@dataclass(frozen=True)
+class _Sizes:
+    "Numbers of weights in a network, and how its layers look."
+    weights: int            # all
+    trained: int
+    in_layers: int          # all that stand in layers
+    trained_in_layers: int
+    layers: int
+    layers_back: int        # from the lowest layer that trains to the last
+    hidden: int
+    heads: int
+
+
+def _sizes(estimator, n_labels: int = 2) -> _Sizes:
+    network = sketch(estimator, n_labels)
+    layers = layer_stack(network)[1]
+    def count(parameters, trained=False): return sum(p.numel() for p in parameters if p.requires_grad or not trained)
+    in_training = [any(p.requires_grad for p in layer.parameters()) for layer in layers]
+    lowest = in_training.index(True) if any(in_training) else len(layers)
+    config = network.config
+    return _Sizes(count(network.parameters()), count(network.parameters(), True), count(layers.parameters()),
+                  count(layers.parameters(), True), len(layers), len(layers) - lowest,
+                  config.hidden_size, config.num_attention_heads)
+
+
+@functools.cache
+def _machine_speed() -> float:
+    "GFLOP/s of this machine, measured once a session."
+    return gflops()
+
+
+def _cost(sizes: _Sizes, hparams, lengths: list[int], scored: list[int], scorings: int, speed: float) -> Cost:
+    plan = step_plan(list(lengths), hparams)
+    padded = [max(lengths[i] for i in batch)*len(batch) for _, batches in plan for batch in batches]
+    forward = 2*sizes.in_layers
+    back = 2*sizes.in_layers*sizes.layers_back/sizes.layers + 2*sizes.trained_in_layers
+    operations = sum(padded)*(forward + back) + scorings*sum(scored)*forward
+    # matrix products are about three quarters of a step;
+    # AdamW reads and writes every trained weight's four numbers
+    seconds = operations/(.75*speed*1e9) + len(plan)*sizes.trained*16/8e9 + 2 + .3*scorings
+    a_token = 68*sizes.hidden + 10*sizes.heads*max(lengths, default=0)
+    activations = max(padded, default=0)*sizes.layers_back*a_token
+    return Cost(seconds, (4*sizes.weights + 12*sizes.trained + activations)/1e6)
+
+
+def expected_cost(
+    estimator,             # unfitted
+    lengths: list[int],    # tokens in each training row
+    scored: list[int] = (),# tokens in each validation row
+    scorings: int = 0,     # how often they are scored
+    labels: list = ("a", "b"),
+    speed: float = None,   # GFLOP/s of matrix products; measured by default
+) -> Cost:
+    "Seconds and memory that `fit` is expected to take on this machine, from shapes alone."
+    sizes = _sizes(estimator, len(labels))
+    return _cost(sizes, estimator.hparams, lengths, scored, scorings, speed or _machine_speed())
+
+
+class Forecast:
+    "Expected cost of runs on a task; `factor` is measured seconds per expected second."
+    def __init__(self, task):
+        self.task, self.factor = task, 1.
+        self.lengths, self.sizes = {}, {}   # tokens by split, network by method: looked up once
+
+    def __call__(self, estimator, rows: int) -> Cost:
+        "Raises `CourseError` for a method whose network cannot be sketched."
+        train, scored = (self._tokens(estimator, split) for split in ("train", "validation"))
+        scorings = 1 + max(8, estimator.hparams.num_train_epochs)
+        cost = _cost(self._sizes(estimator), estimator.hparams, train[:rows], scored, scorings, _machine_speed())
+        return replace(cost, seconds=cost.seconds*self.factor)
+
+    def _sizes(self, estimator) -> _Sizes:
+        key = repr(estimator.method)
+        if key not in self.sizes:
+            try: self.sizes[key] = _sizes(estimator, len(set(self.task.split("train")[1])))
+            except (ValueError, CourseError): raise
+            except Exception as err:
+                raise CourseError(f"What a run costs is not known for {key} before it has run.") from err
+        return self.sizes[key]
+
+    def _tokens(self, estimator, split: str) -> list[int]:
+        from ft_course.models import load_tokenizer
+        if split not in self.lengths:
+            texts, answers = self.task.split(split)
+            if not isinstance(estimator, FineTunedClassifier):
+                texts = [f"{text} {answer}" for text, answer in zip(texts, answers)]
+            self.lengths[split] = [len(ids) for ids in load_tokenizer(estimator.model)(texts)["input_ids"]]
+        return [min(n, estimator.hparams.max_length) for n in self.lengths[split]]
