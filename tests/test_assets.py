@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from ft_course.core import CourseError
 
 CHILD = textwrap.dedent("""
     import json, os, signal, sys

