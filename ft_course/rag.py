@@ -23,15 +23,15 @@ import numpy as np
 from .core import CourseError, atomic_path, did_you_mean, progress
 from .data import duplicate_groups, load_task, near_duplicate_groups, text_key
 from .embeddings import embed, top_k
+from .estimators import FineTunedGenerator, chat_messages, plain_text, render, render_prompt
 from .evaluation import answer_words, exact_match, provenance, token_f1
 from .models import model_identity
-from .prompting import chat_messages, generate, language_model, plain_text, render
+from .prompting import generate, language_model
 from .retrieval.folder import folder_index, index_place, read_folder
 from .retrieval.index import DocumentIndex
 from .retrieval.passages import ABBREVIATED, Passage, chunk, sentences
 from .retrieval.ranking import HOW, Hit, query_words, reciprocal_rank_fusion, reranked
-from .training import (FineTunedGenerator, HParams, LastLayers, answer_token_losses, chat_prompt,
-                                collate, length_grouped_batches, prompt_rows)
+from .training import Answers, HParams, LastLayers, answer_token_losses, collate, length_grouped_batches
 
 # %% ../nbs/2_alternatives/10_rag.ipynb #26bb591c
 @functools.cache
@@ -130,8 +130,8 @@ class LikelihoodReranker:
         import torch
         tokenizer, network = language_model(self.model)
         task = "Write the headline or the question that this passage answers."
-        asked = [chat_prompt(tokenizer, task, plain_text(tokenizer, p)) for p in passages]
-        rows = prompt_rows(tokenizer, asked, [plain_text(tokenizer, query)]*len(passages), self.max_length)
+        asked = [render_prompt(tokenizer, task, p) for p in passages]
+        rows = Answers().rows(tokenizer, asked, [plain_text(tokenizer, query)]*len(passages), self.max_length)
         scores, device = np.zeros(len(rows)), next(network.parameters()).device
         with torch.inference_mode():
             for numbers in length_grouped_batches([len(r["input_ids"]) for r in rows], 8):
