@@ -1,42 +1,18 @@
-"The index on disk under faults, bad input, the questions, and prompts that hold anything."
+"Sentences, retrieval scores, the questions, prompts that hold anything, answers, the search box."
 import hashlib
 import json
 import math
-import os
-import re
-import signal
-import subprocess
-import sys
-import threading
 import time
-import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from test_index import hashed, small
 
 from ft_course import rag
-from ft_course.core import CourseError
 from ft_course.estimators import plain_text
 from ft_course.rag import DocumentIndex, chunk, sentences
-
-
-def hashed(texts) -> np.ndarray:
-    "A quick stand-in for an encoder: counts of hashed words."
-    made = np.zeros((len(texts), 64), np.float32)
-    for row, text in zip(made, texts):
-        for word in re.findall(r"\w+", text.lower()): row[zlib.crc32(word.encode()) % 64] += 1
-    return made
-
-
-def other(texts) -> np.ndarray: return -hashed(texts)
-
-
-def small(folder, **settings) -> DocumentIndex:
-    index = DocumentIndex(folder, model=hashed, **settings)
-    index.add({"danube": "The Danube rises in the Black Forest. It ends in a delta.", "plant": "The plant cuts jobs. Unions are angry about it.",
-               "braces": 'A dict {"a": 1} and {b} and "quotes" \' and {0!r:>{width}} %s \\n end.'})
-    return index
+from ft_course.widgets.search import highlighted, search_panel
 
 
 # sentences and passages
@@ -68,267 +44,6 @@ def test_passages_of_bad_sizes():
     assert chunk("") == []
 
 
-# the index
-
-def test_what_was_added_is_found_after_opening_again(tmp_path):
-    small(tmp_path)
-    index = DocumentIndex(tmp_path, model=hashed)
-    assert index.documents == ["danube", "plant", "braces"] and len(index) == 3 and "plant" in index
-    for how in rag.HOW:
-        hit = index.search("the Danube in the Black Forest", 1, how)[0]
-        assert hit.document == "danube" and hit.positions == (0, 1) and hit.passage.startswith("The Danube")
-    assert "3 documents" in repr(index)
-
-
-def test_a_document_added_again_is_replaced(tmp_path):
-    index = small(tmp_path)
-    index.add({"danube": "The Danube passes Vienna."})
-    for opened in (index, DocumentIndex(tmp_path, model=hashed)):
-        assert [p.text for p in opened.passages("danube")] == ["The Danube passes Vienna."] and len(opened.documents) == 3
-        assert all("Black Forest" not in hit.passage for hit in opened.search("Black Forest Danube", 5))
-
-
-def test_a_deleted_document_is_not_found(tmp_path):
-    index = small(tmp_path)
-    index.delete("danube")
-    for opened in (index, DocumentIndex(tmp_path, model=hashed)):
-        assert "danube" not in opened and all(hit.document != "danube" for how in rag.HOW for hit in opened.search("the Danube delta", 5, how))
-        with pytest.raises(ValueError, match="no document 'danube'"): opened.passages("danube")
-    with pytest.raises(ValueError, match="did you mean 'plant'"): index.delete("plnat")
-    with pytest.raises(ValueError, match="no document 'danube'"): index.delete(["plant", "danube"])
-    assert "plant" in DocumentIndex(tmp_path, model=hashed)   # nothing of it was done
-    index.delete(["plant", "braces"])
-    assert index.search("anything") == [] and DocumentIndex(tmp_path, model=hashed).documents == []
-    index.add({"danube": "Back again."})
-    assert DocumentIndex(tmp_path, model=hashed).documents == ["danube"]
-
-
-def test_compacting_removes_deleted_texts_from_the_disk(tmp_path):
-    index = small(tmp_path)
-    index.add({"danube": "The Danube passes Vienna."})
-    index.delete("plant")
-    def on_disk(): return b"".join(p.read_bytes() for p in tmp_path.rglob("*") if p.is_file())
-    assert b"Unions" in on_disk() and b"Black Forest" in on_disk()
-    reader = DocumentIndex(tmp_path, model=hashed)
-    index.compact()
-    assert b"Unions" not in on_disk() and b"Black Forest" not in on_disk()
-    assert [p.name[:8] + p.suffix for p in tmp_path.iterdir() if not p.name.startswith(".")] == ["00000004.add"]
-    for opened in (index, reader.refresh(), DocumentIndex(tmp_path, model=hashed)):
-        assert sorted(opened.documents) == ["braces", "danube"] and opened.search("Vienna")[0].document == "danube"
-    index.delete(["braces", "danube"])
-    index.compact()
-    assert DocumentIndex(tmp_path, model=hashed).documents == []
-
-
-def test_compacting_that_was_interrupted_loses_and_revives_nothing(tmp_path, monkeypatch):
-    index = small(tmp_path)
-    index.delete("plant")
-    replaced, real = [], os.replace
-    def interrupted(a, b):
-        replaced.append(Path(a).name)
-        if len(replaced) == 2: raise KeyboardInterrupt   # after the new segment, before the old ones go
-        return real(a, b)
-    monkeypatch.setattr(os, "replace", interrupted)
-    with pytest.raises(KeyboardInterrupt): index.compact()
-    monkeypatch.undo()
-    assert sorted(DocumentIndex(tmp_path, model=hashed).documents) == ["braces", "danube"]
-    again = DocumentIndex(tmp_path, model=hashed)
-    again.compact()
-    assert sorted(DocumentIndex(tmp_path, model=hashed).documents) == ["braces", "danube"]
-
-
-def test_two_writers_and_a_reader(tmp_path):
-    reader, indexes = DocumentIndex(tmp_path, model=hashed), [DocumentIndex(tmp_path, model=hashed) for _ in range(3)]
-    def work(number):
-        for i in range(8): indexes[number].add({f"{number}-{i}": f"document number {i} of writer {number}"})
-    threads = [threading.Thread(target=work, args=(n,)) for n in range(3)]
-    for thread in threads: thread.start()
-    for thread in threads: thread.join()
-    assert len(reader.refresh().documents) == 24 == len(DocumentIndex(tmp_path, model=hashed).documents)
-    assert len(list(tmp_path.glob("*.add"))) == 24
-
-
-def test_a_writer_that_never_ends_is_named(tmp_path, monkeypatch):
-    from filelock import FileLock
-    index = small(tmp_path)
-    monkeypatch.setattr(rag, "WAIT", .2)
-    with FileLock(tmp_path/".lock"), pytest.raises(CourseError, match="Another program has been writing"): index.add({"x": "Some text."})
-    assert "x" not in index
-    assert index.search("Danube")   # reading needs no lock
-
-
-WRITER = """
-import sys
-sys.path.insert(0, sys.argv[2])
-from test_rag import hashed
-from ft_course.rag import DocumentIndex
-index = DocumentIndex(sys.argv[1], model=hashed)
-for number in range(10_000):
-    index.add({f"d{number}-{i}": f"Document {number} {i}. " * 40 for i in range(3)})
-    print(number, flush=True)
-"""
-
-
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
-def test_killing_the_process_while_adding_loses_nothing_that_add_reported(tmp_path):
-    for round, wait in enumerate((.05, .11, .23, .37)):
-        folder = tmp_path/str(round)
-        process = subprocess.Popen([sys.executable, "-c", WRITER, str(folder), str(Path(__file__).parent)], stdout=subprocess.PIPE, text=True)
-        reported = [process.stdout.readline()]   # the first one is in
-        time.sleep(wait)
-        process.send_signal(signal.SIGKILL)
-        reported += process.stdout.readlines()
-        process.wait()
-        numbers = [int(line) for line in reported if line.endswith("\n")]
-        index = DocumentIndex(folder, model=hashed)
-        assert numbers and {f"d{n}-{i}" for n in numbers for i in range(3)} <= set(index.documents)
-        assert all(len(index.passages(d)) for d in index.documents)
-        assert index.search(f"Document {numbers[-1]} 2", 1)
-        index.add({"after": "The next writer is not held up by what was left."})
-        assert not list(folder.glob(".*.tmp")) and "after" in DocumentIndex(folder, model=hashed)
-
-
-def test_a_full_disk_leaves_the_index_as_it_was(tmp_path, monkeypatch):
-    index = small(tmp_path)
-    def full(file, write): raise OSError(28, "No space left on device")
-    monkeypatch.setattr(rag, "_write", full)
-    with pytest.raises(CourseError, match="the disk is full"): index.add({"x": "Some text."})
-    with pytest.raises(CourseError, match="the disk is full"): index.delete("danube")
-    monkeypatch.undo()
-    assert index.documents == DocumentIndex(tmp_path, model=hashed).documents == ["danube", "plant", "braces"]
-    assert not list(tmp_path.glob(".*.tmp"))
-
-
-def test_an_index_of_another_model_or_version_is_refused(tmp_path, tiny):
-    small(tmp_path/"a")
-    with pytest.raises(CourseError, match=r"made with the model 'function test_rag.hashed'.*cannot be compared"): DocumentIndex(tmp_path/"a", model=other)
-    DocumentIndex(tmp_path/"b", model=tiny).add({"x": "Some text."})
-    assert DocumentIndex(tmp_path/"b", model=tiny).search("text", how="dense")[0].document == "x"
-    with pytest.raises(CourseError, match="weights differ"): DocumentIndex(tmp_path/"b", model="minilm")
-    manifest, = tmp_path.glob("a/00000001-*.add/manifest.json")
-    about = json.loads(manifest.read_text())
-    manifest.write_text(json.dumps(about | {"format": 99}))
-    with pytest.raises(CourseError, match="format 99 and this version of the course reads format 1"): DocumentIndex(tmp_path/"a", model=hashed)
-
-
-def test_other_weights_under_the_same_name_are_refused(tmp_path, tiny):
-    import shutil
-    import torch
-    from transformers import AutoModel
-    model = shutil.copytree(tiny, tmp_path/"model")
-    DocumentIndex(tmp_path/"index", model=str(model)).add({"x": "Some text."})
-    network = AutoModel.from_pretrained(model)
-    torch.manual_seed(1)
-    for p in network.parameters(): p.data += .1*torch.randn_like(p)
-    network.save_pretrained(model)
-    with pytest.raises(CourseError, match="weights differ"): DocumentIndex(tmp_path/"index", model=str(model))
-    moved = shutil.copytree(tiny, tmp_path/"elsewhere")
-    assert rag._same_model(rag._made_by(str(moved)), rag._made_by(tiny))   # a name is not what matters
-
-
-def test_a_damaged_segment_is_named(tmp_path):
-    small(tmp_path)
-    segment, = tmp_path.glob("00000001-*.add")
-    whole = (segment/"passages.jsonl").read_bytes()
-    for damaged in (whole[:-40], whole + whole, b"{"):
-        (segment/"passages.jsonl").write_bytes(damaged)
-        with pytest.raises(CourseError, match="00000001-.*add is damaged"): DocumentIndex(tmp_path, model=hashed)
-    (segment/"passages.jsonl").write_bytes(whole)
-    vectors = np.load(segment/"vectors.npy")
-    (segment/"vectors.npy").write_bytes(b"")
-    with pytest.raises(CourseError, match="is damaged"): DocumentIndex(tmp_path, model=hashed)
-    for wrong in (vectors[:, :9], vectors[:, 0], np.where(vectors == vectors.max(), np.nan, vectors)):
-        np.save(segment/"vectors.npy", wrong)
-        with pytest.raises(CourseError, match="finite numbers belong"): DocumentIndex(tmp_path, model=hashed)
-    (segment/"vectors.npy").unlink()
-    with pytest.raises(CourseError, match="is damaged"): DocumentIndex(tmp_path, model=hashed)
-    np.save(segment/"vectors.npy", vectors)
-    for damaged in (b"", b"[]", b'{"format": 1}', b"\xff"):
-        (tmp_path/"00000002.delete").write_bytes(damaged)
-        with pytest.raises(CourseError, match="00000002.delete is damaged"): DocumentIndex(tmp_path, model=hashed)
-    (tmp_path/"00000002.delete").write_bytes(b'{"format": 1, "documents": ["plant"]}')   # as it was called before
-    assert DocumentIndex(tmp_path, model=hashed).documents == ["danube", "braces"]
-
-
-def test_an_open_index_sees_that_another_was_made_in_its_place(tmp_path):
-    import shutil
-    writer = DocumentIndex(tmp_path/"index", model=hashed)
-    writer.add({"old": "The secret is banana."})
-    reader = DocumentIndex(tmp_path/"index", model=hashed)
-    writer.delete("old"); writer.compact(); writer.add({"new": "The Danube rises."})   # a first segment again
-    assert reader.refresh().documents == ["new"] and "banana" not in str(reader.search("secret"))
-    reader.add({"third": "Third text."}); reader.compact()
-    assert DocumentIndex(tmp_path/"index", model=hashed).documents == ["new", "third"]
-    shutil.rmtree(tmp_path/"index")
-    DocumentIndex(tmp_path/"index", model=hashed).add({"fresh": "Fresh text."})
-    assert reader.refresh().documents == ["fresh"]
-
-
-def test_opening_and_searching_while_another_process_compacts(tmp_path):
-    writer = DocumentIndex(tmp_path/"index", model=hashed)
-    for n in range(60): writer.add({f"d{n}": f"Document number {n}."})
-    if not (child := os.fork()):
-        try: writer.compact()
-        finally: os._exit(0)
-    opened = 0
-    while os.waitpid(child, os.WNOHANG)[0] == 0:
-        assert len(DocumentIndex(tmp_path/"index", model=hashed).search("document number", 3)) == 3
-        opened += 1
-    assert len(DocumentIndex(tmp_path/"index", model=hashed).documents) == 60
-
-
-def test_a_reader_waits_while_entries_vanish(tmp_path, monkeypatch):
-    small(tmp_path)
-    listed, left = os.listdir, [8]
-    def vanishing(folder):   # an entry that is listed and gone when it is read, as while another process compacts
-        left[0] -= 1
-        return listed(folder) + (["00000009-0123abcd.add"] if left[0] >= 0 else [])
-    monkeypatch.setattr(rag.os, "listdir", vanishing)
-    assert DocumentIndex(tmp_path, model=hashed).documents == ["danube", "plant", "braces"] and left[0] < 0
-    left[0] = 10**6
-    monkeypatch.setattr(rag, "WAIT", .2)
-    with pytest.raises(CourseError, match="keeps rewriting"): DocumentIndex(tmp_path, model=hashed)
-
-
-def test_threads_may_share_an_index(tmp_path):
-    index, errors, done = small(tmp_path), [], threading.Event()
-    def search():
-        while not done.is_set():
-            try:
-                for hit in index.search("number 7 of the plant", 3): assert hit.document in hit.passage or hit.document in ("danube", "plant", "braces")
-            except Exception as err: errors.append(err)
-    threads = [threading.Thread(target=search) for _ in range(2)]
-    for t in threads: t.start()
-    for n in range(30): index.add({f"x{n}": f"number x{n} of them"})
-    for n in range(10): index.delete(f"x{n}")
-    index.compact(); done.set()
-    for t in threads: t.join()
-    assert errors == []
-
-
-def test_functions_of_one_name_are_told_apart(tmp_path):
-    import functools
-    class Encoder:
-        def __init__(self, sign): self.sign = sign
-        def encode(self, texts): return self.sign*hashed(texts) + (self.sign < 0)
-        __call__ = encode
-    DocumentIndex(tmp_path/"a", model=Encoder(1).encode).add({"a": "Apples are red."})
-    assert DocumentIndex(tmp_path/"a", model=Encoder(1).encode).search("apples")
-    with pytest.raises(CourseError, match="cannot be compared"): DocumentIndex(tmp_path/"a", model=Encoder(-1).encode)
-    for i, model in enumerate((functools.partial(hashed), Encoder(1))):
-        DocumentIndex(tmp_path/str(i), model=model).add({"a": "Apples are red."})
-        assert DocumentIndex(tmp_path/str(i), model=model).search("apples")[0].document == "a"
-
-
-def test_scores_of_an_empty_index(tmp_path):
-    index = DocumentIndex(tmp_path, model=hashed)
-    assert {kind: matrix.shape for kind, matrix in index.document_scores(["x", "y"]).items()} == {"lexical": (2, 0), "dense": (2, 0), "first": (2, 0)}
-    index.add({"a": "Some text."})
-    assert index.document_scores([])["dense"].shape == (0, 1)
-    with pytest.raises(ValueError, match="identifier, or several"): index.delete(None)
-    with pytest.raises(ValueError, match="half a character"): index.add({"b": "bad \ud800 text."})
-
-
 def test_many_abbreviations_take_no_longer(tmp_path):
     text = "see No. 5 "*20_000
     start = time.perf_counter()
@@ -337,129 +52,13 @@ def test_many_abbreviations_take_no_longer(tmp_path):
     assert sentences("Mr.     Brown came. He left.") == ["Mr.     Brown came.", "He left."]
 
 
-@pytest.mark.parametrize("query", ["", "  \n", None, 7, ["a"]])
-def test_an_empty_query_is_refused(tmp_path, query):
-    with pytest.raises(ValueError, match="query"): small(tmp_path).search(query)
-
-
-def test_bad_arguments_of_a_search(tmp_path):
-    index = small(tmp_path)
-    with pytest.raises(ValueError, match="did you mean 'lexical'"): index.search("x", how="lexcal")
-    for k in (0, -1, 1.5, True, "3"):
-        with pytest.raises(ValueError, match="at least one hit"): index.search("x", k)
-    assert len(index.search("Danube", 99)) == 3
-    assert index.search("zzz qqq", how="lexical") == [] and index.search("?!", how="lexical") == []
-    assert len(index.search("?!", how="dense")) == 3
-    with pytest.raises(ValueError, match="weight=2"): DocumentIndex(tmp_path, model=hashed, weight=2)
-
-
-@pytest.mark.parametrize("documents, message", [
-    (["a text"], "come as a dict"), ({"": "text"}, "not empty"), ({3: "text"}, "not empty"),
-    ({"x": ""}, "'x' holds no text"), ({"x": None}, "'x' holds no text"), ({"a": "fine", "b": " \n"}, "'b' holds no text")])
-def test_bad_documents(tmp_path, documents, message):
-    index = DocumentIndex(tmp_path, model=hashed)
-    with pytest.raises(ValueError, match=message): index.add(documents)
-    assert index.documents == [] and index.add({}) == 0 and not list(tmp_path.glob("*.add"))
-
-
-def test_models_that_misbehave(tmp_path):
-    def short(texts): return np.ones((1, 4))
-    def broken(texts): return np.full((len(texts), 4), np.nan)
-    for model in (short, broken):
-        with pytest.raises(ValueError, match="the model gave an array"): DocumentIndex(tmp_path, model=model).add({"x": "A text.", "y": "Another."})
-
-
-def test_any_text_and_any_name_come_back_whole(tmp_path):
-    odd = {"a/b c": "Line one\n\nLine two {with} \"quotes\".", "ünïcode\u2028name": "Zeile mit \u2028 Trenner und \x1f Zeichen. Ende 🎈.",
-           "html": "<script>alert('x')</script> & more.", "../escape": "A name is no path."}
-    DocumentIndex(tmp_path/"index", model=hashed).add(odd)
-    index = DocumentIndex(tmp_path/"index", model=hashed)
-    assert index.documents == list(odd) and all(index.passages(n) == chunk(t) for n, t in odd.items())
-    assert [p.name for p in tmp_path.iterdir()] == ["index"]
-
-
-def test_exact_search_over_100_000_vectors_is_quick_and_exact():
-    rng = np.random.default_rng(0)
-    vectors = rng.normal(size=(100_000, 384)).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    seconds = []
-    for i in range(15):
-        began = time.perf_counter()
-        found = rag.top_k(vectors @ vectors[i], 10)
-        seconds.append(time.perf_counter() - began)
-        assert found.tolist() == np.argsort(-(vectors @ vectors[i]), kind="stable")[:10].tolist()
-    assert np.median(seconds) < .05
-
-
-def test_search_through_the_class_over_100_000_vectors(tmp_path):
-    rng = np.random.default_rng(0)
-    def random_vectors(texts): return np.random.default_rng(len(texts)).normal(size=(len(texts), 384))
-    index = DocumentIndex(tmp_path, model=random_vectors)
-    parts = {f"d{i}": ([rag.Passage(f"word{i % 977} text", 0, 1)], v[None]) for i, v in enumerate(rng.normal(size=(100_000, 384)).astype(np.float32))}
-    index._parts = parts
-    index.search("word5", how="hybrid")   # the statistics of the words are made once
-    seconds = []
-    for i in range(9):
-        began = time.perf_counter()
-        assert len(index.search(f"word{i} text", how="dense")) == 5
-        seconds.append(time.perf_counter() - began)
-    assert np.median(seconds) < .05
-
-
 # ranking
-
-def test_fusion_by_hand():
-    fused = rag.reciprocal_rank_fusion([["a", "b"], ["b", "c"]], weights=(1, 2), constant=10)
-    assert fused == pytest.approx({"b": 1/12 + 2/11, "c": 2/12, "a": 1/11}) and list(fused) == ["b", "c", "a"]
-    with pytest.raises(ValueError): rag.reciprocal_rank_fusion([["a"]], weights=(1, 2))
-
-
-def test_hybrid_is_the_fusion_of_the_two(tmp_path):
-    index = small(tmp_path, weight=.7, constant=3)
-    query = "angry unions in the Black Forest"
-    lists = [[h.document for h in index.search(query, 9, how, per_document=True)] for how in ("lexical", "dense")]
-    wanted = rag.reciprocal_rank_fusion(lists, (.3, .7), 3)
-    assert {h.document: h.score for h in index.search(query, 9, per_document=True)} == pytest.approx(wanted)
-    hit = index.search(query, 1)[0]
-    assert hit.lexical > 0 and -1 <= hit.dense <= 1.0001
-
-
-def test_one_passage_a_document(tmp_path):
-    index = DocumentIndex(tmp_path, model=hashed, size=4, overlap=0)
-    index.add({"a": "Apples are red. Apples are green. Apples are sweet.", "b": "Pears are green."})
-    assert [h.document for h in index.search("apples", 3)][:2] == ["a", "a"]
-    assert [h.document for h in index.search("apples", 3, per_document=True)] == ["a", "b"]
-
 
 def test_ranks_from_scores():
     scores = np.array([[3., 2, 1], [1, 2, 3], [2, 2, 2], [0, 0, 1]])
     right = np.array([[1, 0, 0], [1, 1, 0], [0, 0, 1], [0, 0, 0]], bool)
     assert rag.ranks_from_scores(scores, right).tolist() == [1, 2, 3, math.inf]
     assert rag.recall_at([1, 2, 3, math.inf], 2).mean() == .5 and rag.reciprocal_ranks([1, 2, math.inf]).tolist() == [1, .5, 0]
-
-
-def test_document_scores_are_those_of_the_best_passage(tmp_path):
-    index = DocumentIndex(tmp_path, model=hashed, size=4, overlap=0)
-    index.add({"a": "Apples are red. Pears are green. Plums are blue.", "b": "Pears are yellow."})
-    queries = ["green pears", "blue plums"]
-    scores = index.document_scores(queries)
-    for q, row in zip(queries, scores["dense"]):
-        best = {}
-        for h in index.search(q, 9, "dense"): best[h.document] = max(best.get(h.document, -9), h.dense)
-        assert row == pytest.approx([best["a"], best["b"]], abs=1e-6)
-    assert scores["lexical"].shape == (2, 2) and scores["lexical"][1, 1] == 0
-    firsts = [next(h.dense for h in index.search(queries[0], 9, "dense") if h.document == d and h.positions == (0,)) for d in "ab"]
-    assert scores["first"][0] == pytest.approx(firsts, abs=1e-6)
-    index.lead = 1
-    led = index.search(queries[0], 2, "dense", per_document=True)
-    assert {h.document: h.score for h in led} == pytest.approx(dict(zip("ab", scores["dense"][0] + scores["first"][0])), abs=1e-5)
-
-
-def test_reranking(tmp_path):
-    index = small(tmp_path)
-    def longest(query, passages): return [len(p) for p in passages]
-    assert index.search("the Danube", 1, rerank=longest)[0].document == "braces"
-    with pytest.raises(ValueError, match="scores of shape"): index.search("the Danube", rerank=lambda q, ps: [1])
 
 
 def test_likelihood_reranker_on_a_tiny_model(tiny_causal):
@@ -706,45 +305,10 @@ def test_runs_trained_on_the_articles_are_whole_and_not_stale():
     assert facts.groupby("condition")["loss"].mean()["trained on the articles"] < facts.groupby("condition")["loss"].mean()["before training"]
 
 
-# a folder of one's own
-
-def test_folder_index_follows_the_folder(tmp_path):
-    notes = tmp_path/"notes"
-    (notes/"deep").mkdir(parents=True)
-    (notes/"a.txt").write_text("The printer takes A3.", encoding="utf-8")
-    (notes/"deep"/"b.md").write_text("\ufeffToner is in room 214.", encoding="utf-8")
-    (notes/"c.csv").write_text("not read", encoding="utf-8")
-    (notes/"empty.txt").write_text(" ", encoding="utf-8")
-    def opened(): return rag.folder_index(notes, kept_in=tmp_path/"index", model=hashed)
-    assert sorted(opened().documents) == ["a.txt", "deep/b.md"]
-    (notes/"a.txt").write_text("The printer takes A4 only.", encoding="utf-8")
-    (notes/"deep"/"b.md").unlink()
-    (notes/"d.txt").write_text("New.", encoding="utf-8")
-    index = opened()
-    assert sorted(index.documents) == ["a.txt", "d.txt"] and index.passages("a.txt")[0].text.endswith("A4 only.")
-    before = sorted(p.name for p in (tmp_path/"index").iterdir())
-    opened()
-    assert sorted(p.name for p in (tmp_path/"index").iterdir()) == before   # nothing new, nothing written
-
-
-def test_an_index_finds_a_place_where_the_cache_may_not_be_written_to(tmp_path, monkeypatch):
-    (tmp_path/"home").write_text("a file stands where the cache should be")
-    monkeypatch.setenv("FT_COURSE_HOME", str(tmp_path/"home"))
-    (tmp_path/"a.txt").write_text("The printer takes A3.", encoding="utf-8")
-    (tmp_path/"notes").mkdir()
-    (tmp_path/"a.txt").rename(tmp_path/"notes"/"a.txt")
-    assert rag.folder_index(tmp_path/"notes", model=hashed).search("printer")[0].document == "a.txt"
-
-
-def test_folders_that_cannot_be_read(tmp_path):
-    with pytest.raises(ValueError, match="is no folder"): rag.read_folder(tmp_path/"none")
-    with pytest.raises(ValueError, match="holds no text"): rag.read_folder(tmp_path)
-    (tmp_path/"x.txt").write_bytes(b"caf\xe9 society")
-    with pytest.raises(ValueError, match=r"x.txt is not UTF-8 \(byte 3\)"): rag.read_folder(tmp_path)
-
+# the search box
 
 def test_panel(tmp_path):
-    panel = rag.search_panel(small(tmp_path))
+    panel = search_panel(small(tmp_path))
     assert "nothing asked yet" in repr(panel)
     panel.search("angry <unions>")
     assert repr(panel).startswith("plant, sentences 0–1") and "<mark>angry</mark>" in panel.shown.value and "<unions>" not in panel.shown.value
@@ -759,36 +323,8 @@ def test_panel(tmp_path):
 
 
 def test_highlighting():
-    assert rag.highlighted("Unions & unions, reunions", "the unions?") == "<mark>Unions</mark> &amp; <mark>unions</mark>, reunions"
-    assert rag.highlighted("a < b", "the") == "a &lt; b"
-
-
-def test_a_folder_that_lost_all_its_files_keeps_no_text(tmp_path):
-    notes = tmp_path/"notes"
-    notes.mkdir()
-    (notes/"a.txt").write_text("The secret is banana.", encoding="utf-8")
-    index = rag.folder_index(notes, kept_in=tmp_path/"index", model=hashed)
-    (notes/"a.txt").unlink()
-    with pytest.raises(ValueError, match="holds no text"): rag.folder_index(notes, kept_in=tmp_path/"index", model=hashed)
-    assert index.refresh().documents == [] and not [p for p in (tmp_path/"index").rglob("*") if p.is_file() and b"banana" in p.read_bytes()]
-
-
-def test_an_index_of_something_else_is_left_alone(tmp_path):
-    notes = tmp_path/"notes"
-    notes.mkdir()
-    (notes/"a.txt").write_text("Some text.", encoding="utf-8")
-    DocumentIndex(tmp_path/"mine", model=hashed).add({"mine": "My own document."})
-    with pytest.raises(ValueError, match="index of something else"): rag.folder_index(notes, kept_in=tmp_path/"mine", model=hashed)
-    assert DocumentIndex(tmp_path/"mine", model=hashed).documents == ["mine"]
-
-
-def test_files_that_are_not_for_reading(tmp_path):
-    (tmp_path/"a.TXT").write_text("Some text.", encoding="utf-8")
-    for hidden in (".ipynb_checkpoints", ".git"):
-        (tmp_path/hidden).mkdir()
-        (tmp_path/hidden/"a.txt").write_text("A copy.", encoding="utf-8")
-    (tmp_path/"without").write_bytes(b"\xff\x00")
-    for endings in (".txt", (".TXT",)): assert rag.read_folder(tmp_path, endings) == {"a.TXT": "Some text."}
+    assert highlighted("Unions & unions, reunions", "the unions?") == "<mark>Unions</mark> &amp; <mark>unions</mark>, reunions"
+    assert highlighted("a < b", "the") == "a &lt; b"
 
 
 def test_settings_of_answers_and_thresholds_that_cannot_be(tmp_path):
@@ -799,8 +335,4 @@ def test_settings_of_answers_and_thresholds_that_cannot_be(tmp_path):
     for scores, answerable in (([.1, .2], [False, False]), ([.1, .2], [True, True]), ([], [])):
         with pytest.raises(ValueError, match="answerable has to hold"): rag.decline_curve(scores, answerable)
     with pytest.raises(ValueError, match="share=90"): rag.threshold_keeping([.1, .2], [True, False], 90)
-    assert rag.reciprocal_rank_fusion([["a", "b", "a"]]) == {"a": 1/61, "b": 1/62}
-    assert rag.reciprocal_rank_fusion([["a"], ["b"]], np.array([.5, .5]))["a"] == .5/61
-    for wrong in ({"weights": [1]}, {"weights": []}, {"constant": -1}):
-        with pytest.raises(ValueError, match="one weight a ranking"): rag.reciprocal_rank_fusion([["a"], ["b"]], **wrong)
     assert rag.skeleton("???") == ""

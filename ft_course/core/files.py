@@ -61,7 +61,7 @@ def one_writer(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder/".lock", timeout=wait):
-            began = time.time() - 1   # file times are coarser than clocks
+            began = time.time() - .05   # file times are coarser than clocks
             yield
             for path in (folder, *folder.rglob("*")):
                 if path.stat().st_mtime >= began: _sync(path)

@@ -7,7 +7,7 @@ from ft_course.core import CourseError
 class Encoder:
     "A model by its name, or a function texts -> vectors: gives vectors of length one, and knows which model it is."
     def __init__(self, model):   # alias, folder or Hub id of an encoder, or a function texts -> vectors
-        self.model = model
+        self.model, self.dimensions = model, None   # of the vectors in the index, once there are some
         if not callable(model):
             from ft_course.models import model_identity
             self.about = {"name": str(model), "weights": model_identity(model) or ""}
@@ -19,11 +19,9 @@ class Encoder:
         self.about = {"name": f"function {thing.__module__}.{thing.__qualname__}", "weights": "",
                       "probe": probe.round(6).tolist()}
 
-    def __call__(self,
-        texts: list[str],
-        dimensions: int = 0,   # of the vectors they are to be compared with; 0: there are none
-    ) -> np.ndarray:           # of length one, shape (n_texts, n_dimensions), float32
-        "The texts' vectors. Raises `CourseError` when they are of another length."
+    def __call__(self, texts: list[str]) -> np.ndarray:
+        """The texts' vectors of length one, shape (n_texts, n_dimensions), float32. Raises `CourseError` when those in
+        the index have other dimensions."""
         if callable(self.model): made = self.model(texts)
         else:
             from ft_course.embeddings import embed
@@ -32,13 +30,13 @@ class Encoder:
         if made.ndim != 2 or len(made) != len(texts) or not np.isfinite(made).all():
             raise ValueError(f"the model gave an array of shape {made.shape} for {len(texts)} texts; one "
                              "row of finite numbers a text is wanted")
-        if dimensions not in (0, made.shape[1]):
-            raise CourseError(f"The index holds vectors of {dimensions} numbers and the model now gives "
+        if self.dimensions not in (None, made.shape[1]):
+            raise CourseError(f"The index holds vectors of {self.dimensions} numbers and the model now gives "
                               f"{made.shape[1]}; use another folder.")
         return made / np.maximum(np.linalg.norm(made, axis=1, keepdims=True), 1e-12)
 
     def check(self,
-        about: dict,   # `about` of the encoder that made what stands in the folder
+        about: dict,   # `about` of the encoder that made what stands in the folder, with its `dimensions`
         folder,
     ):
         "Raises `CourseError` when that is another model than this one; a name alone does not decide it."
@@ -49,3 +47,4 @@ class Encoder:
             raise CourseError(f"{folder} was made with the model {about['name']!r} and you opened it with "
                               f"{self.about['name']!r}, whose weights differ: their vectors cannot be compared. "
                               "Open it with the model it was made with, or make a new index in another folder.")
+        self.dimensions = about["dimensions"]

@@ -4,6 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from ft_course.core import CourseError, did_you_mean, one_writer
 from ft_course.retrieval.encoder import Encoder
@@ -34,13 +35,13 @@ class DocumentIndex:
 
     def _table(self, dimensions: int | None = None):
         "The table as it stands; where there is none, it is made when its `dimensions` are given."
-        import lancedb, pyarrow as pa
-        if not (self.folder/"passages.lance").is_dir():
+        import lancedb
+        if not any(self.folder.glob("passages.lance/_versions/*.manifest")):
             if dimensions is None: return None
-            about = {"made": uuid.uuid4().hex, "model": json.dumps(self.encoder.about)}
+            about = {"made": uuid.uuid4().hex, "model": json.dumps(self.encoder.about | {"dimensions": dimensions})}
             fields = {"document": pa.string(), "start": pa.int32(), "stop": pa.int32(), "text": pa.string(),
                       "number": pa.int64(), "vector": pa.list_(pa.float32(), dimensions)}
-            return lancedb.connect(self.folder).create_table("passages", schema=pa.schema(fields, about))
+            lancedb.connect(self.folder).create_table("passages", schema=pa.schema(fields, about))
         table = lancedb.connect(self.folder).open_table("passages")
         self.encoder.check(json.loads(table.schema.metadata[b"model"]), self.folder)
         return table
@@ -59,7 +60,8 @@ class DocumentIndex:
                                                    "delete it and add its documents again.") from err
                     time.sleep(.05)
 
-    def _now(self) -> Collection: return self._held or self.refresh()._held
+    def _now(self) -> Collection:
+        with self._one: return self._held or self.refresh()._held
 
     @property
     def documents(self) -> list[str]:
@@ -68,9 +70,9 @@ class DocumentIndex:
 
     def passages(self, document: str) -> list[Passage]:
         "The passages of a document. Raises `ValueError` when it is not there."
-        if document not in self:
-            raise ValueError(f"there is no document {document!r} in {self.folder}{did_you_mean(document, self.documents)}")
-        return self._now().passages[slice(*self._now().places[document])]
+        held = self._now()
+        if document in held.places: return held.passages[slice(*held.places[document])]
+        raise ValueError(f"there is no document {document!r} in {self.folder}{did_you_mean(document, held.places)}")
 
     def __contains__(self, document) -> bool: return document in self._now().places
     def __len__(self) -> int: return len(self._now().passages)
@@ -90,11 +92,10 @@ class DocumentIndex:
     ) -> int:              # how many passages they made
         """Embeds the documents and writes them, all or none; they are on the disk when this returns.
         Raises `ValueError` for a document without text, `CourseError` when it cannot be written."""
-        import pyarrow as pa
         cut = {name: chunk(text, self.size, self.overlap) for name, text in check_documents(documents).items()}
         rows = [(name, p.start, p.stop, p.text) for name, passages in cut.items() for p in passages]
         if not rows: return 0
-        vectors = self.encoder([text for *_, text in rows], self._now().vectors.shape[1])
+        vectors = self.encoder([text for *_, text in rows])
         with self._writing():
             table = self._table(vectors.shape[1])
             new = pa.table([*map(list, zip(*rows)), (table.version << 32) + np.arange(len(rows)),
@@ -103,14 +104,14 @@ class DocumentIndex:
                 table.merge_insert("number").when_not_matched_insert_all().when_not_matched_by_source_delete(
                     _among(cut)).execute(new)
             else: table.add(new)
+            if table.version % 100 == 0: table.optimize(cleanup_older_than=timedelta(hours=1))   # joins small files
         return len(rows)
 
     def delete(self, documents):   # an identifier, or several
         "No search finds the documents any more. Raises `ValueError` for one that is not there."
-        names = check_names(documents)
         with self._writing():
             self.refresh()
-            for name in names: self.passages(name)
+            for name in (names := check_names(documents)): self.passages(name)
             if names: self._table().delete(_among(names))
 
     def compact(self):
@@ -122,12 +123,12 @@ class DocumentIndex:
             for left in self.folder.glob("passages.lance/*/.tmp*"): left.unlink()   # by a writer that was killed
 
     def document_scores(self, queries: list[str]) -> dict[str, np.ndarray]:   # each of shape (n_queries, n_documents)
-        "Of every document for every query: `lexical` (BM25), `dense` (cosine of its best passage), `first` (of its first)."
+        "For every query and document: `lexical` (BM25), `dense` (cosine of the best passage), `first` (of the first one)."
         with self._one:
             held, queries = self.refresh()._held, check_search(queries)
             if not held.places or not queries:
                 return dict.fromkeys(("lexical", "dense", "first"), np.zeros((len(queries), len(held.places))))
-            return held.document_scores(queries, self.encoder(queries, held.vectors.shape[1]), self.ranking)
+            return held.document_scores(queries, self.encoder(queries), self.ranking)
 
     def search(self, query: str, k: int = 5, how: str = "hybrid", rerank=None, per_document: bool = False) -> list[Hit]:
         "The best passages for the query: `search_all` for one."
@@ -145,5 +146,5 @@ class DocumentIndex:
         with self._one:
             held = self.refresh()._held
             if not held.places or not queries: return [[] for _ in queries]
-            vectors = [None]*len(queries) if how == "lexical" else self.encoder(queries, held.vectors.shape[1])
+            vectors = [None]*len(queries) if how == "lexical" else self.encoder(queries)
             return [held.hits(q, v, self.ranking, int(k), how, rerank, per_document) for q, v in zip(queries, vectors)]
