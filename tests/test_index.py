@@ -69,9 +69,9 @@ def test_a_document_added_again_is_replaced(tmp_path):
     assert len(index.passages("danube")) == 2
     index.add({"danube": "The Danube passes Vienna.", "it's new": "A quote in a name."})
     index.add({"it's new": "A quote in a name, replaced."})
-    for index in (index, opened(tmp_path)):
-        assert [p.text for p in index.passages("danube")] == ["The Danube passes Vienna."]
-        assert index.documents == ["plant", "braces", "danube", "it's new"] and index.passages("it's new")[0].text.endswith("replaced.")
+    for seen in (index, opened(tmp_path)):
+        assert [p.text for p in seen.passages("danube")] == ["The Danube passes Vienna."]
+        assert seen.documents == ["plant", "braces", "danube", "it's new"] and index.passages("it's new")[0].text.endswith("replaced.")
         assert all("Black Forest" not in hit.passage for hit in index.search("Black Forest Danube", 5))
 
 

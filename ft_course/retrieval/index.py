@@ -14,7 +14,7 @@ from ft_course.retrieval.ranking import Collection, Hit, Ranking, check_search
 WAIT = 20   # seconds to wait for another writer
 
 
-def _among(names) -> str: return "document IN (%s)" % ", ".join("'" + name.replace("'", "''") + "'" for name in names)
+def _among(names) -> str: return f"""document IN ({", ".join("'" + name.replace("'", "''") + "'" for name in names)})"""
 
 
 class DocumentIndex:
