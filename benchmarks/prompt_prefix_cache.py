@@ -42,7 +42,7 @@ def padded_batches(model, texts):
 def main(argv):
     parser = argparse.ArgumentParser(prog="prompt_prefix_cache")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--rows", type=int, default=500)
+    parser.add_argument("--rows", type=int, default=150)
     args = parser.parse_args(argv)
     headlines = load_task("headlines")
     texts = headlines.split("test")[0][:args.rows]

@@ -1,9 +1,7 @@
-"""Does training grow linearly with the rows? One epoch over 1,000, 4,000 and 10,000 tweets, one process each.
+"""Does training grow linearly with the rows? `FineTunedClassifier.fit`, one epoch over 1,000, 4,000 and 10,000 uncut tweets, one process each.
 
 `ours` is the time for the most rows, `peer` what the fewest would cost times the growth in rows: a ratio of 1 is linear, below 1 slower than linear.
 Memory: the peak of each process beside the size of its rows (texts and token numbers) and above the smallest run's peak.
-Texts are cut at 48 tokens, so that every size has rows of the greatest length: what is measured is growth in rows. (Among the 10,000 is one tweet
-of 96 tokens; its batch alone makes larger activations, and with them a higher peak of the whole run, than thousands of rows do.)
 """
 import argparse
 import json
@@ -12,7 +10,6 @@ import subprocess
 import sys
 
 ROWS = (1000, 4000, 10000)
-LONGEST = 48   # tokens
 
 
 def size_mb(thing, seen=None) -> float:
@@ -28,24 +25,17 @@ def one_size(n: int) -> dict:
     import torch
     from ft_course.core import Meter
     from ft_course.data import load_task
-    from ft_course.models import load_classifier, load_tokenizer
-    from ft_course.training import Full, HParams, classification_loss, first_token_only, train
-    airline, tokenizer = load_task("airline"), load_tokenizer("minilm")
-    texts, labels = (a + b for a, b in zip(airline.split("train"), airline.split("pool")))
-    texts, labels = texts[:n], labels[:n]
-    numbers, rows = {label: number for number, label in enumerate(airline.labels)}, []
-    for start in range(0, n, 1000):   # all at once would leave a heap behind that training never needed
-        part = slice(start, start + 1000)
-        ids = tokenizer(texts[part], truncation=True, max_length=LONGEST)["input_ids"]
-        rows += [{"input_ids": one, "labels": numbers[label]} for one, label in zip(ids, labels[part])]
+    from ft_course.estimators import FineTunedClassifier
+    from ft_course.training import HParams, Labels
+    airline = load_task("airline")
+    texts, labels = ((a + b)[:n] for a, b in zip(airline.split("train"), airline.split("pool")))
     del airline
-    model = load_classifier("minilm", ["negative", "neutral", "positive"])
-    hparams = HParams(num_train_epochs=1, per_device_train_batch_size=32)
-    with first_token_only(model):
-        train(model, rows[:320], hparams, Full(), classification_loss, tokenizer.pad_token_id, device="cpu")   # warm
-        with Meter() as meter: run = train(model, rows, hparams, Full(), classification_loss, tokenizer.pad_token_id, device="cpu")
+    model = FineTunedClassifier("minilm", hparams=HParams(num_train_epochs=1, per_device_train_batch_size=32))
+    model.fit(texts[:320], labels[:320])   # warm
+    with Meter() as meter: model.fit(texts, labels)
+    rows = Labels().rows(model.tokenizer_, texts, [0]*n, max_length=128)
     return {"rows": n, "seconds": round(meter.seconds, 2), "peak_mb": round(meter.peak_mb), "data_mb": round(size_mb([texts, rows]), 1),
-            "steps": run.step, "longest_row": max(len(row["input_ids"]) for row in rows), "threads": torch.get_num_threads()}
+            "steps": len(model.history_["steps"]), "longest_row": max(len(row["input_ids"]) for row in rows), "threads": torch.get_num_threads()}
 
 
 def main(argv):

@@ -16,7 +16,7 @@ import torch
 from ft_course.data import load_task
 from ft_course.evaluation import interval
 from ft_course.models import load_classifier, load_tokenizer, quiet_transformers
-from ft_course.training import Full, HParams, cheaper_dropout, classification_loss, collate, first_token_only, length_grouped_batches, train
+from ft_course.training import Full, HParams, Labels, cheaper_dropout, classification_loss, collate, first_token_only, length_grouped_batches, train
 
 HPARAMS = HParams(learning_rate=1e-4, num_train_epochs=1, per_device_train_batch_size=32)
 
@@ -24,7 +24,7 @@ HPARAMS = HParams(learning_rate=1e-4, num_train_epochs=1, per_device_train_batch
 def ours(rows, classes, pad_id, seed):
     model = load_classifier("minilm", classes, seed=seed)
     start = time.perf_counter()
-    with first_token_only(model): train(model, rows, HPARAMS, Full(), classification_loss, pad_id, seed, device="cpu")
+    with first_token_only(model): train(model, rows, HPARAMS, Full(), Labels(), pad_id, seed, device="cpu")
     return model, time.perf_counter() - start
 
 

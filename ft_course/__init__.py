@@ -22,5 +22,5 @@ PUBLIC = {name: f"ft_course.{module}" for module, names in {   # what users impo
     "widgets": "experiment",
 }.items() for name in names.split()}
 
-__all__ = ["__version__", *PUBLIC]
+__all__ = list(PUBLIC)
 __getattr__, __dir__ = lazy_names(__name__, PUBLIC)

@@ -75,7 +75,7 @@ def test_a_public_name_resolves(name):
 
 
 def test_what_is_not_there_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="no attribute 'load_tasks'"): ft_course.load_tasks
+    with pytest.raises(AttributeError, match="no attribute 'load_tasks'"): assert ft_course.load_tasks
     with pytest.raises(ImportError): from ft_course import load_tasks  # noqa: F401
 
 

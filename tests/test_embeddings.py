@@ -13,7 +13,6 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, PredefinedSplit
 
 from ft_course import embeddings, models
-from ft_course.core import CourseError
 from ft_course.data import EXAMPLE_CSV, load_task
 from ft_course.embeddings import (embed, embedding_rows, EmbeddingClassifier, loneliness, near_pairs,
                                   nearest_texts, pool, top_k, VectorFile)
@@ -196,7 +195,6 @@ def test_a_read_only_cache_is_read_and_not_written(tiny, tmp_path):
     (folder/"embeddings.sqlite").chmod(0o444); folder.chmod(0o555)
     vectors = {}
     try:
-        read = VectorFile(folder).read
         if os.geteuid() == 0:   # the administrator may write everywhere: say so to SQLite alone
             VectorFile._open, opened = (lambda self, mode: sqlite3.connect(f"{self.file.absolute().as_uri()}?mode=ro", uri=True)), VectorFile._open
             try: vectors = embed(TEXTS, tiny, cache=folder)

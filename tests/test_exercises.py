@@ -41,7 +41,7 @@ def test_an_unwritten_exercise_is_not_attempted(name):
 @pytest.mark.parametrize("name", exercise_names())
 def test_an_object_of_the_wrong_type_gets_a_sentence(name):
     for value in (object(), [[]], "text", 3.5, lambda *a, **k: object(), lambda *a, **k: 1/0):
-        outcome = evaluate_exercise(name, {n: value for n in find_exercise(name).wants})
+        outcome = evaluate_exercise(name, dict.fromkeys(find_exercise(name).wants, value))
         assert outcome.state in ("wrong", "not attempted") and outcome.message and "Traceback" not in outcome.message
 
 

@@ -3,7 +3,6 @@ import copy
 import io
 import json
 import logging
-import os
 import pickle
 import threading
 import traceback

@@ -216,7 +216,7 @@ def test_the_last_layer_for_one_token_gives_the_same_logits_and_gradients(famili
 def test_cheaper_dropout_gives_the_model_back_as_it_was(families, family):
     import torch
     from ft_course.models import load_classifier
-    from ft_course.training import Dropout16, cheaper_dropout
+    from ft_course.training import cheaper_dropout
     model = load_classifier(families[family], ["a", "b"])
     before, kind, ids = {n: type(m) for n, m in model.named_modules()}, model.config._attn_implementation, torch.tensor([[5, 6, 7, 1]])
     plain = model(input_ids=ids).logits

@@ -74,4 +74,5 @@ def progress_page() -> Page:
         solved = sum(exercises.get(n, {}).get("solved") is True for n in given)
         rows.append([c.number + "*"*c.core, link(c.title, c.file), c.question, len(_of(c.number, list(guesses))),
                      f"{right} of {len(asked)}", f"{solved} of {len(given)}"])
-    return table_page("Your progress", ["", "chapter", "its question", "guesses", "quiz questions right", "exercises solved"], rows)
+    return table_page("Your progress", ["", "chapter", "its question", "guesses", "quiz questions right",
+                                        "exercises solved"], rows)

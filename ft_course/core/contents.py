@@ -41,7 +41,8 @@ def chapter(
 ) -> Chapter:
     "The chapter of this number. Raises `ValueError` when it is not written."
     known = {c.number: c for c in _read()}
-    if number not in known: raise ValueError(f"there is no chapter {number!r}{did_you_mean(number, known)}; there are {', '.join(known)}")
+    if number not in known:
+        raise ValueError(f"there is no chapter {number!r}{did_you_mean(number, known)}; there are {', '.join(known)}")
     return known[number]
 
 
@@ -59,5 +60,6 @@ def contents_table() -> str:
     for c in contents():
         if c.part != part: rows.append(f"| | **{c.part}** | | |")
         part = c.part
-        rows.append(f"| {c.number}{'*' if c.core else ''} | [{c.title}](nbs/{c.file}) | {c.question} | {hours(c.reading)} + {hours(c.exercises)} |")
+        rows.append(f"| {c.number}{'*' if c.core else ''} | [{c.title}](nbs/{c.file}) | {c.question} | "
+                    f"{hours(c.reading)} + {hours(c.exercises)} |")
     return "\n".join(rows)

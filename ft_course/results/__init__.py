@@ -55,7 +55,8 @@ def parts_of(name: str) -> list[Part]:
                              f"there are {', '.join(table_names())}")
         for chapter in [of, *contents()]:   # a later chapter's table may stand beside an earlier one's rows
             if name not in _declared: [importlib.import_module(f"ft_course.{module}") for module in chapter.modules]
-        if name not in _declared: raise ValueError(f"course.toml has the table {name!r} in chapter {of.number}, which declares none")
+        if name not in _declared:
+            raise ValueError(f"course.toml has the table {name!r} in chapter {of.number}, which declares none")
     return _declared[name]()
 
 
