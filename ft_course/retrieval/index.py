@@ -14,11 +14,7 @@ from ft_course.retrieval.ranking import Collection, Hit, Ranking, check_search
 WAIT = 20   # seconds to wait for another writer
 
 
-<<<<<<< HEAD
-def _among(names) -> str: return "document IN ({})".format(", ".join("'" + name.replace("'", "''") + "'" for name in names))
-=======
 def _among(names) -> str: return f"""document IN ({", ".join("'" + name.replace("'", "''") + "'" for name in names)})"""
->>>>>>> main
 
 
 class DocumentIndex:
