@@ -227,7 +227,7 @@ def test_a_failing_record_leaves_no_handlers_behind(tiny, messages, tmp_path):
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_settings_of_early_stopping_are_part_of_a_fingerprint(tiny):
+def test_settings_of_callbacks_are_compared_and_checked(tiny):
     assert repr(EarlyStopping(1)) != repr(EarlyStopping(9)) and EarlyStopping(1) == EarlyStopping(1)
     for wrong in (lambda: Checkpoint("x", every=0), lambda: KeepLastGood(every=0)):
         with pytest.raises(ValueError, match="1 step or more"): wrong()
