@@ -69,10 +69,10 @@ def test_a_document_added_again_is_replaced(tmp_path):
     assert len(index.passages("danube")) == 2
     index.add({"danube": "The Danube passes Vienna.", "it's new": "A quote in a name."})
     index.add({"it's new": "A quote in a name, replaced."})
-    for seen in (index, opened(tmp_path)):
-        assert [p.text for p in seen.passages("danube")] == ["The Danube passes Vienna."]
-        assert seen.documents == ["plant", "braces", "danube", "it's new"] and index.passages("it's new")[0].text.endswith("replaced.")
-        assert all("Black Forest" not in hit.passage for hit in index.search("Black Forest Danube", 5))
+    for each in (index, opened(tmp_path)):
+        assert [p.text for p in each.passages("danube")] == ["The Danube passes Vienna."]
+        assert each.documents == ["plant", "braces", "danube", "it's new"] and each.passages("it's new")[0].text.endswith("replaced.")
+        assert all("Black Forest" not in hit.passage for hit in each.search("Black Forest Danube", 5))
 
 
 def test_a_deleted_document_is_not_found(tmp_path):

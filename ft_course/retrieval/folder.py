@@ -18,7 +18,7 @@ def _passing() -> tempfile.TemporaryDirectory:
 
 def index_place(name: str) -> Path:
     "A folder in the course's cache; where that may not be written to, one that goes away with the process."
-    place = cache_dir()/"indexes"/name
+    place = cache_dir()/"lancedb"/name   # before 0.5 there were "indexes" of another make
     try: place.mkdir(parents=True, exist_ok=True)
     except OSError: return Path(_passing().name)/name
     return place
