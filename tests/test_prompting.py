@@ -14,11 +14,10 @@ import torch
 
 from ft_course import prompting
 from ft_course.core import CourseError
-from ft_course.data import EXAMPLE_CSV, load_task
 from ft_course.models import tiny as tiny_model, unload
 from ft_course.estimators import chat_messages, plain_text, render
 from ft_course.prompting import (answer_log_likelihoods, calibrated, CONTENT_FREE, fill, generate,
-                                 generate_json, language_model, prompt_panel, PromptClassifier, prompted,
+                                 generate_json, language_model, PromptClassifier, prompted,
                                  read_json, shared_prefix)
 from ft_course.retrieval.endpoint import Endpoint
 
@@ -569,20 +568,6 @@ def test_an_endpoint_writes(server, tmp_path):
 
 def test_no_default_asks_a_server():
     import inspect
-    for function in (PromptClassifier, generate, generate_json, prompt_panel):
+    for function in (PromptClassifier, generate, generate_json):
         assert inspect.signature(function).parameters["model"].default == "smollm2"
     for task in ("airline", "headlines"): assert {e.model for e in prompted(task).values()} == {"smollm2"}
-
-
-def test_the_panel_asks_and_says_what_is_wrong(capsys):
-    task = load_task(EXAMPLE_CSV)
-    panel = prompt_panel(task, "Where to?", {"plain": "{text}", "asked": "Where to: {text}?"}, n_examples=2)
-    before = panel.ask()
-    assert set(before) == set(task.labels) and sum(before.values()) == pytest.approx(1)
-    after = panel.set("<b>Another</b> {text}", n_examples=2, template="asked", calibrate=True).ask()
-    assert after != before and "%" in panel.picture.value
-    assert panel.estimator().templates == ("Where to: {text}?",)
-    with pytest.raises(ValueError): panel.set(examples=3)
-    panel.instruction = "word "*9000
-    assert panel.ask() is None and "longest part" in panel.picture.value
-    assert "Token indices" not in capsys.readouterr().err
