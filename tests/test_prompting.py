@@ -19,6 +19,7 @@ from ft_course.estimators import chat_messages, plain_text, render
 from ft_course.prompting import (answer_log_likelihoods, calibrated, CONTENT_FREE, fill, generate,
                                  generate_json, language_model, PromptClassifier, prompted,
                                  read_json, shared_prefix)
+from ft_course.retrieval import endpoint
 from ft_course.retrieval.endpoint import Endpoint
 
 LABELS = ["negative", "neutral", "positive"]
@@ -448,7 +449,7 @@ def test_without_probabilities_the_text_is_read(server, tmp_path, mode, wanted):
     ({}, "Not spam, but good spam?", ["spam", "not spam"], [.5, .5]), ({"The": .9, "pos": .06, "neg": .02}, "I cannot say", ["negative", "positive"], [.25, .75])])
 def test_what_the_first_token_leaves_open_the_text_says(top, text, words, wanted):
     answer = {"text": text, "top": [[token, float(np.log(p))] for token, p in top.items()]}
-    np.testing.assert_allclose(prompting._label_from(answer, words), wanted)
+    np.testing.assert_allclose(endpoint._label_from(answer, words), wanted)
 
 
 @pytest.mark.parametrize("change", [{"choices": [{"index": 0, "message": {"role": "assistant", "content": ["a", "list"]}}]}, {"choices": "x"}, {"choices": None}, {"usage": {"prompt_tokens": "many"}}])
