@@ -87,7 +87,7 @@ def _scratch():
     return tempfile.TemporaryDirectory(prefix="ft_course-", ignore_cleanup_errors=True)
 
 def tiny(
-    architecture: str,  # one of `FAMILIES`
+    architecture: str,  # one of `FAMILIES`, or mpnet or qwen2
     folder=None,        # where to save it; None: a folder that lives as long as the process
 ) -> str:
     """Path of a folder with a two-layer network of the family, its weights random (always the same),

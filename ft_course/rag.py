@@ -469,8 +469,10 @@ class Reader(BaseEstimator):
 
     def score_answers(self, texts, accepted) -> dict[str, list[float]]:
         questions = load_questions().set_index("question", drop=False).loc[list(texts)]
-        self.kept_ = {"answers": answer_records(self.condition, questions, article_index(), self.model)}
-        return {name: [r[name] for r in self.kept_["answers"]] for name in SCORES}
+        records = answer_records(self.condition, questions, article_index(), self.model)
+        quoted = self.condition == "best sentence"   # a sentence of an article: its place is kept, and not its text
+        self.kept_ = {"answers": [r | {"answer": None} for r in records] if quoted else records}
+        return {name: [r[name] for r in records] for name in SCORES}
 
     def probe(self) -> dict:
         "What is found in twelve articles, and what is read out of it; for all conditions the same."
@@ -502,6 +504,8 @@ def stored_answers():
     "The stored answers, a DataFrame, one row a question and condition."
     import pandas as pd
     rows = [r for name in ("answers", "unanswerable") for runs in stored(name).records.values() for r in runs[0]["answers"]]
+    def text(r): return " ".join(sentences(article_texts()[r["document"]])[p] for p in r["positions"])
+    rows = [r | ({"answer": text(r)} if r["answer"] is None else {}) for r in rows]
     order = {name: i for i, name in enumerate(load_questions()["id"])}
     return pd.DataFrame(sorted(rows, key=lambda r: (CONDITIONS.index(r["condition"]), order[r["id"]])))
 

@@ -295,7 +295,8 @@ def head_parameters(
     for step in path:
         children = list(module.named_children())
         here = [name for name, _ in children].index(step)
-        after += [p for _, child in children[here + 1:] for p in child.parameters()]
+        after += [p for _, child in children[here + 1:] for m in child.modules()
+                  if not isinstance(m, nn.Embedding) for p in m.parameters(recurse=False)]   # a table is read before the layers
         module = children[here][1]
     in_front = ({id(p) for name, p in model.named_parameters() if id(p) not in {id(a) for a in after}}
                 | {id(e) for e in (model.get_input_embeddings().parameters()

@@ -1,5 +1,5 @@
 "Runs that break off and go on, and what else hangs on a run."
-import json
+
 import os
 import signal
 import subprocess
@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 import pytest
 
-from ft_course.estimators import Checkpoint, KeepLastGood, LivePlot, RunRecord, StopOnSignal
+from ft_course.estimators import Checkpoint, KeepLastGood, StopOnSignal
 from ft_course.core import CourseError
 from ft_course.estimators import FineTunedClassifier
 from ft_course.training import Callback, EarlyStopping, Full, HParams, LastLayers
@@ -169,22 +169,6 @@ def test_divergence_keeps_the_last_good_weights(tiny, messages):
     assert np.isfinite(rescued.predict_proba(messages[0])).all()
 
 
-def test_record_says_how_it_went(tiny, messages, tmp_path):
-    model(tiny, RunRecord(tmp_path/"r.json")).fit(*messages, validation=messages)
-    record = json.loads((tmp_path/"r.json").read_text())
-    assert record["ended"] == "finished" and record["steps"] == "30 of 30" and len(record["evaluations"]) == 3
-    assert record["about"]["hparams"]["learning_rate"] == 1e-3 and record["versions"]["torch"] and record["seconds"] > 0
-    with pytest.raises(RuntimeError): model(tiny, RunRecord(tmp_path/"r.json"), BreakAt(3)).fit(*messages)
-    assert json.loads((tmp_path/"r.json").read_text())["ended"] == "failed: RuntimeError('broken off')"
-    text = (tmp_path/"r.json").read_text()
-    assert not any(m in text for m in messages[0])   # no texts in records
-
-
-def test_live_plot_outside_a_notebook_does_nothing(tiny, messages, capsys):
-    model(tiny, LivePlot()).fit(*messages)
-    assert capsys.readouterr().out == ""
-
-
 ORDERS = {"early stopping last": lambda c: [c, EarlyStopping(2)], "early stopping first": lambda c: [EarlyStopping(2), c]}
 
 
@@ -201,7 +185,7 @@ def test_the_first_error_is_the_one_that_is_told(tiny, messages, tmp_path):
     with pytest.raises(RuntimeError): model(tiny, Checkpoint(tmp_path, every=1), BreakAt(1)).fit(*messages)
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(CourseError, match="other rows"):
-        model(tiny, Checkpoint(tmp_path), StopOnSignal(), RunRecord(tmp_path/"r.json"), LivePlot()).fit(messages[0][:9], messages[1][:9])
+        model(tiny, Checkpoint(tmp_path), StopOnSignal()).fit(messages[0][:9], messages[1][:9])
     assert signal.getsignal(signal.SIGINT) is before
 
 
@@ -215,19 +199,11 @@ def test_a_second_interrupt_does_not_overwrite_a_good_checkpoint(tiny, messages,
 
 def test_numpy_settings_can_be_resumed(tiny, messages, tmp_path):
     hparams = HParams(learning_rate=np.float64(1e-3), num_train_epochs=3, per_device_train_batch_size=np.int64(8))
-    with pytest.raises(RuntimeError): model(tiny, Checkpoint(tmp_path, every=1), RunRecord(tmp_path/"r.json"), BreakAt(2), hparams=hparams).fit(*messages)
+    with pytest.raises(RuntimeError): model(tiny, Checkpoint(tmp_path, every=1), BreakAt(2), hparams=hparams).fit(*messages)
     model(tiny, Checkpoint(tmp_path), hparams=hparams).fit(*messages)
 
 
-def test_a_failing_record_leaves_no_handlers_behind(tiny, messages, tmp_path):
-    (tmp_path/"file").write_text("")
-    before = signal.getsignal(signal.SIGINT)
-    with pytest.warns(UserWarning, match="Could not write .* goes on without its record"):
-        assert len(model(tiny, RunRecord(tmp_path/"file"/"r.json"), StopOnSignal()).fit(*messages).predict(["a"])) == 1
-    assert signal.getsignal(signal.SIGINT) is before
-
-
-def test_settings_of_early_stopping_are_part_of_a_fingerprint(tiny):
+def test_settings_of_callbacks_are_compared_and_checked(tiny):
     assert repr(EarlyStopping(1)) != repr(EarlyStopping(9)) and EarlyStopping(1) == EarlyStopping(1)
     for wrong in (lambda: Checkpoint("x", every=0), lambda: KeepLastGood(every=0)):
         with pytest.raises(ValueError, match="1 step or more"): wrong()

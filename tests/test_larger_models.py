@@ -354,7 +354,6 @@ def test_first_token_only_leaves_mpnet_as_it_is(mpnet):
     with torch.no_grad(): assert torch.equal(inside, model(**batch).logits)
 
 
-@pytest.mark.xfail(strict=True, reason="MPNet's table of relative positions stands behind its layers, though it is read before them")
 def test_head_of_mpnet(mpnet):
     from ft_course.models import load_classifier
     from ft_course.training import head_parameters

@@ -95,7 +95,7 @@ def test_local_hub_cache_comes_first(tmp_path, tiny):
     with Server() as hub:
         said, _ = ask(tmp_path, "somebody/tiny", HF_ENDPOINT=hub.url)
         assert said.startswith("found") and "'local_files_only': True" in said and hub.requests == []
-    code = "from ft_course.training import FineTunedClassifier, HeadOnly; print(FineTunedClassifier('somebody/tiny', HeadOnly()).fit(['good', 'bad'], ['a', 'b']).predict(['good']))"
+    code = "from ft_course import FineTunedClassifier, HeadOnly; print(FineTunedClassifier('somebody/tiny', HeadOnly()).fit(['good', 'bad'], ['a', 'b']).predict(['good']))"
     env = {k: v for k, v in os.environ.items() if not k.startswith("HF_")} | {"HF_HOME": str(tmp_path/"hf"), "HF_ENDPOINT": "http://127.0.0.1:9"}
     run = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
     assert run.returncode == 0 and run.stdout.strip() in ("['a']", "['b']"), run.stderr

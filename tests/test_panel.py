@@ -250,14 +250,14 @@ def test_an_interrupt_of_the_waiting_cell_stops_the_run(mine, small, monkeypatch
 
 
 def test_stop_while_loading_and_twice(mine, small, monkeypatch):
-    from ft_course import training
+    from ft_course.estimators import classifier
     loading, go_on = threading.Event(), threading.Event()
-    load = training.load_classifier
+    load = classifier.load_classifier
     def slow(*args, **kwargs):
         loading.set()
         go_on.wait(10)
         return load(*args, **kwargs)
-    monkeypatch.setattr(training, "load_classifier", slow)
+    monkeypatch.setattr(classifier, "load_classifier", slow)
     panel = small().set(num_train_epochs=12).run()
     assert loading.wait(10) and "is loaded" in panel.stop().said and "is loaded" in panel.stop().said
     go_on.set()
@@ -397,3 +397,10 @@ def test_the_same_settings_make_the_same_estimator(tiny):
 def test_a_notebook_shows_the_panel(mine, small):
     shown = small()._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in shown and shown["text/plain"].startswith("Experiment on")
+
+
+def test_a_method_of_peft_has_a_panel(mine, tiny):
+    from peft import LoraConfig
+    panel = experiment(load_task(EXAMPLE_CSV), LoraConfig(r=2, target_modules=["query"]), estimator=FineTunedClassifier(tiny), controls="num_train_epochs")
+    assert list(panel.settings) == ["num_train_epochs"] and "Expected: about" in panel.view.cost.said
+    assert panel.set(num_train_epochs=1).run(wait=True).runs["ended"].tolist() == ["finished"]

@@ -14,12 +14,12 @@ import torch
 
 from ft_course import prompting
 from ft_course.core import CourseError
-from ft_course.data import EXAMPLE_CSV, load_task
 from ft_course.models import tiny as tiny_model, unload
 from ft_course.estimators import chat_messages, plain_text, render
 from ft_course.prompting import (answer_log_likelihoods, calibrated, CONTENT_FREE, fill, generate,
-                                 generate_json, language_model, prompt_panel, PromptClassifier, prompted,
+                                 generate_json, language_model, PromptClassifier, prompted,
                                  read_json, shared_prefix)
+from ft_course.retrieval import endpoint
 from ft_course.retrieval.endpoint import Endpoint
 
 LABELS = ["negative", "neutral", "positive"]
@@ -315,9 +315,6 @@ def test_what_is_written_can_be_watched(small):
     seen = []
     said, = generate(["books"], small, max_new_tokens=6, stream=seen.append)
     assert seen[-1] == said and len(seen) == 6
-    show = prompting.writing_view()
-    show("<script>alert(1)</script>")
-    assert "<script>" not in show.box.value and "&lt;script&gt;" in show.box.value
 
 
 @pytest.mark.parametrize("settings, says", [({"temperature": -1}, "temperature=-1"), ({"temperature": 1e-300}, "0.001 or more"), ({"top_p": 0}, "top_p=0"), ({"top_p": 1.5}, "top_p=1.5"), ({"stop": "x"}, "stop='x'"),
@@ -452,7 +449,7 @@ def test_without_probabilities_the_text_is_read(server, tmp_path, mode, wanted):
     ({}, "Not spam, but good spam?", ["spam", "not spam"], [.5, .5]), ({"The": .9, "pos": .06, "neg": .02}, "I cannot say", ["negative", "positive"], [.25, .75])])
 def test_what_the_first_token_leaves_open_the_text_says(top, text, words, wanted):
     answer = {"text": text, "top": [[token, float(np.log(p))] for token, p in top.items()]}
-    np.testing.assert_allclose(prompting._label_from(answer, words), wanted)
+    np.testing.assert_allclose(endpoint._label_from(answer, words), wanted)
 
 
 @pytest.mark.parametrize("change", [{"choices": [{"index": 0, "message": {"role": "assistant", "content": ["a", "list"]}}]}, {"choices": "x"}, {"choices": None}, {"usage": {"prompt_tokens": "many"}}])
@@ -572,20 +569,6 @@ def test_an_endpoint_writes(server, tmp_path):
 
 def test_no_default_asks_a_server():
     import inspect
-    for function in (PromptClassifier, generate, generate_json, prompt_panel):
+    for function in (PromptClassifier, generate, generate_json):
         assert inspect.signature(function).parameters["model"].default == "smollm2"
     for task in ("airline", "headlines"): assert {e.model for e in prompted(task).values()} == {"smollm2"}
-
-
-def test_the_panel_asks_and_says_what_is_wrong(capsys):
-    task = load_task(EXAMPLE_CSV)
-    panel = prompt_panel(task, "Where to?", {"plain": "{text}", "asked": "Where to: {text}?"}, n_examples=2)
-    before = panel.ask()
-    assert set(before) == set(task.labels) and sum(before.values()) == pytest.approx(1)
-    after = panel.set("<b>Another</b> {text}", n_examples=2, template="asked", calibrate=True).ask()
-    assert after != before and "%" in panel.picture.value
-    assert panel.estimator().templates == ("Where to: {text}?",)
-    with pytest.raises(ValueError): panel.set(examples=3)
-    panel.instruction = "word "*9000
-    assert panel.ask() is None and "longest part" in panel.picture.value
-    assert "Token indices" not in capsys.readouterr().err

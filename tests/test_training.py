@@ -103,10 +103,11 @@ def test_generator_round_trip(writer, tmp_path):
 
 def test_answer_losses_are_the_librarys(writer):
     import torch
+    from ft_course.estimators import render_prompt
     prompts, answers = ["The firm grew a lot last year.", "Rain."], ["Firm grows", "Rain in the north, sun in the south"]
     model = FineTunedGenerator(writer, hparams=HParams(num_train_epochs=0)).fit(prompts, answers)
     for prompt, answer, loss in zip(prompts, answers, model.answer_losses(prompts, answers)):
-        row = model._rows([prompt], [answer])[0]
+        row = model.objective.rows(model.tokenizer_, [render_prompt(model.tokenizer_, "", prompt)], [answer])[0]
         with torch.no_grad(): theirs = model.model_(input_ids=torch.tensor([row["input_ids"]]), labels=torch.tensor([row["labels"]])).loss
         assert abs(theirs.item() - loss) < 1e-5
 
@@ -274,7 +275,7 @@ def test_early_stopping_brings_the_best_epoch_back(tiny, messages):
     model.fit(*messages, validation=wrong)
     losses = [e["validation_loss"] for e in model.history_["epochs"]]
     assert len(losses) < 12 and "was best after epoch" in model.history_["stopped"]
-    assert model._score_on(wrong, model.classes_)()["validation_loss"] == pytest.approx(min(losses), abs=1e-5) and losses[-1] > min(losses)
+    assert model.scores(*wrong)["validation_loss"] == pytest.approx(min(losses), abs=1e-5) and losses[-1] > min(losses)
     with pytest.raises(ValueError, match="call fit with validation"): FineTunedClassifier(tiny, callbacks=[EarlyStopping()]).fit(*messages)
     with pytest.raises(ValueError, match="the validation scores are"): FineTunedClassifier(tiny, HeadOnly(), QUICK, callbacks=[EarlyStopping(metric="f1")]).fit(*messages, validation=messages)
 
@@ -429,9 +430,9 @@ def test_a_method_may_make_a_model_of_its_own(tiny, messages):
 
 def test_long_answers_keep_their_end_and_use_the_room(writer):
     from ft_course.models import load_tokenizer
-    from ft_course.training import prompt_rows
+    from ft_course.training import Answers
     words = load_tokenizer(writer)
-    rows = prompt_rows(words, ["a", "a " * 50, "a"], ["b " * 24, "b " * 12, "b " * 90], 40)
+    rows = Answers().rows(words, ["a", "a " * 50, "a"], ["b " * 24, "b " * 12, "b " * 90], 40)
     assert all(len(r["input_ids"]) <= 40 and r["input_ids"][-1] == words.eos_token_id for r in rows)
     assert sum(l != -100 for l in rows[0]["labels"]) > 20
 

@@ -1,14 +1,12 @@
-"""What hangs on a training run: checkpoints and exact resume, signals, a record, a live plot, a guard against divergence"""
-
-
-import json, math, random, signal, sys, threading, time, warnings
+"What hangs on a training run: checkpoints and exact resume, signals, a guard against divergence."
+import math, random, signal, sys, threading, warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from ft_course.core import CourseError, Meter, atomic_path
+from ft_course.core import CourseError, atomic_path
 from ft_course.training import Callback
 
 def _random_states() -> dict:
@@ -171,79 +169,3 @@ class KeepLastGood(Callback):
 
     def load_state_dict(self, state):
         self._best, self._step, self._weights = (state[k] for k in ("best", "step", "weights"))
-
-
-@dataclass
-class RunRecord(Callback):
-    """Writes a JSON record of the run to `file`: settings, digests, versions, machine, seconds, peak memory in MB,
-    every step, every evaluation, and how it ended. A record that cannot be written is a warning:
-    no run is lost for it."""
-    file: str
-    _meter = None
-
-    def on_train_begin(self, run): self._meter = Meter().__enter__()
-    def on_epoch_end(self, run): self._write(run, "running", time.perf_counter() - self._meter._start)
-
-    def on_train_end(self, run):
-        if self._meter is None: return
-        self._meter.__exit__()
-        ended = f"failed: {run.failed!r}" if run.failed else run.stop or "finished"
-        self._write(run, ended, self._meter.seconds)
-        self._meter = None
-
-    def _write(self, run, ended: str, seconds: float):
-        from ft_course.evaluation import provenance
-        record = {"about": run.about, "steps": f"{run.step} of {run.n_steps}", "ended": ended,
-                  "seconds": round(seconds, 1), "peak_mb": round(self._meter.peak_mb),
-                  "history": run.history, "evaluations": run.evaluations} | provenance()
-        try:
-            with atomic_path(self.file) as tmp: tmp.write_text(json.dumps(_plain(record), indent=1), encoding="utf-8")
-        except CourseError as err: warnings.warn(f"{err} (The run goes on without its record.)", stacklevel=2)
-
-@dataclass
-class LivePlot(Callback):
-    """A figure in the notebook with the losses so far, redrawn every `seconds`;
-    outside a notebook it does nothing."""
-    seconds: float = 2.
-    _display = None
-
-    def on_train_begin(self, run):
-        self._display, self._drawn = None, 0.
-        try: from IPython import get_ipython
-        except ImportError: return
-        if get_ipython() is not None and hasattr(get_ipython(), "kernel"):
-            from IPython.display import display
-            self._display = display(self._figure(run), display_id=True)
-
-    def on_step_end(self, run):
-        if self._display and time.perf_counter() - self._drawn > self.seconds: self._draw(run)
-
-    def on_train_end(self, run):
-        if self._display: self._draw(run)
-        self._display = None
-
-    def _draw(self, run):
-        self._drawn = time.perf_counter()
-        self._display.update(self._figure(run))
-
-    def _figure(self, run):
-        import io
-        from IPython.display import Image
-        from matplotlib.figure import Figure
-        figure = Figure(figsize=(6, 2.4), dpi=100, layout="constrained")
-        ax = figure.subplots()
-        losses = [s["loss"] for s in run.history]
-        ax.plot(range(1, len(losses) + 1), losses, color="0.75", lw=1)
-        if len(losses) >= 10:
-            smooth = np.convolve(losses, np.ones(10)/10, "valid")
-            ax.plot(np.arange(10, len(losses) + 1), smooth, color="#0072B2")
-            ax.annotate("training, mean of 10", (len(losses), smooth[-1]), (4, 0),
-                        textcoords="offset points", color="#0072B2", va="center")
-        scored = [(e["step"], e["validation_loss"]) for e in run.evaluations if "validation_loss" in e]
-        if scored:
-            ax.plot(*zip(*scored), "o-", color="#D55E00")
-            ax.annotate("validation", scored[-1], (4, 8), textcoords="offset points", color="#D55E00")
-        ax.set(xlabel="step", ylabel="loss (nats)", xlim=(0, 1.3*run.n_steps))
-        png = io.BytesIO()
-        figure.savefig(png, format="png")
-        return Image(png.getvalue(), alt=f"losses of {len(losses)} of {run.n_steps} steps")

@@ -3,7 +3,7 @@ import functools
 from dataclasses import dataclass, replace
 
 from ft_course.core import CourseError
-from ft_course.estimators import FineTunedClassifier
+from ft_course.estimators import FineTunedClassifier, as_method
 from ft_course.training import gflops, layer_stack, step_plan
 
 
@@ -33,7 +33,7 @@ def sketch(
             if estimator.layers is not None: keep_layers(config, estimator.layers, estimator.model)
             model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
         else: model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(**where), dtype=torch.float32)
-        return estimator.method(model)
+        return as_method(estimator.method).apply(model)
 
 
 def own_dropout(estimator) -> float:

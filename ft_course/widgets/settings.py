@@ -3,7 +3,7 @@ import contextlib
 from dataclasses import fields, is_dataclass, replace
 
 from ft_course.core import did_you_mean
-from ft_course.training import EarlyStopping, LastLayers, layer_stack
+from ft_course.training import EarlyStopping, LastLayers, Method, layer_stack
 from ft_course.widgets.controls import CONTROLS, Control, control_of, made_up
 from ft_course.widgets.cost import own_dropout, sketch
 
@@ -25,7 +25,8 @@ class Settings:
         self.estimator, self.task = estimator, task
         self.most = len(task.data["train"])
         self.rows = min(rows or self.most, self.most)
-        self.of_hparams, self.of_method = own_fields(estimator.hparams), own_fields(estimator.method)
+        self.of_hparams = own_fields(estimator.hparams)
+        self.of_method = own_fields(estimator.method) if isinstance(estimator.method, Method) else {}   # not of peft's
         every = ({"dropout": own_dropout(estimator), "early_stopping": "off", "rows": self.rows}
                  | {n: getattr(estimator.hparams, n) for n in self.of_hparams}
                  | {n: getattr(estimator.method, n) for n in self.of_method})
