@@ -9,11 +9,11 @@ from test_browser import Notebook, serious
 
 pytestmark = needs_chromium
 CELLS = ["""from ft_course.data import EXAMPLE_CSV, load_task
-from ft_course.prompting import prompt_panel
+from ft_course.widgets import prompt_panel
 task = load_task(EXAMPLE_CSV)
 prompt_panel(task, f"Who answers this message: {', '.join(task.labels)}?", {"as it is": "{text}", "quoted": 'The message: "{text}"'}, n_examples=2)""",
          """from pathlib import Path
-from ft_course.widgets.search import search_panel
+from ft_course.widgets import search_panel
 notes = Path("notes")
 notes.mkdir(exist_ok=True)
 (notes/"printer.md").write_text("The printer on the second floor takes A3. <b>Toner</b> is kept in room 214.", encoding="utf-8")
