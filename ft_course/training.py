@@ -590,7 +590,7 @@ class EarlyStopping(Callback):
     threshold: float = 0.
 
     def on_train_begin(self, run):
-        if not any(isinstance(hook, Validation) for hook in run.hooks):
+        if not any(hasattr(hook, "score") for hook in run.hooks):   # a `Validation`
             raise ValueError("EarlyStopping has nothing to go by: call fit with validation=(texts, labels)")
         self.best, self.best_epoch, self.weights = math.inf, None, {}
 

@@ -68,7 +68,7 @@ def head_modules(model) -> list[str]:
 
 def as_method(method) -> Method:
     "The method itself, or a `peft.PeftConfig` as one. Raises `ValueError` for anything else."
-    if isinstance(method, Method): return method
+    if all(hasattr(method, n) for n in ("apply", "param_groups", "attach")) and not isinstance(method, type): return method
     if hasattr(method, "peft_type"): return Peft(method)
     raise ValueError(f"method={method!r}: it has to be a Method such as Full(), or one of peft's configs such as "
                      "LoraConfig(r=8)" + ("; write " + method.__name__ + "()" if isinstance(method, type) else ""))

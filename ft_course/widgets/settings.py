@@ -3,7 +3,7 @@ import contextlib
 from dataclasses import fields, is_dataclass, replace
 
 from ft_course.core import did_you_mean
-from ft_course.training import EarlyStopping, LastLayers, Method, layer_stack
+from ft_course.training import EarlyStopping, LastLayers, layer_stack
 from ft_course.widgets.controls import CONTROLS, Control, control_of, made_up
 from ft_course.widgets.cost import own_dropout, sketch
 
@@ -26,7 +26,7 @@ class Settings:
         self.most = len(task.data["train"])
         self.rows = min(rows or self.most, self.most)
         self.of_hparams = own_fields(estimator.hparams)
-        self.of_method = own_fields(estimator.method) if isinstance(estimator.method, Method) else {}   # not of peft's
+        self.of_method = own_fields(estimator.method) if not hasattr(estimator.method, "peft_type") else {}   # peft has too many
         every = ({"dropout": own_dropout(estimator), "early_stopping": "off", "rows": self.rows}
                  | {n: getattr(estimator.hparams, n) for n in self.of_hparams}
                  | {n: getattr(estimator.method, n) for n in self.of_method})
