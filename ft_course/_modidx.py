@@ -409,6 +409,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'ft_course.rag.article_texts': ('2_alternatives/rag.html#article_texts', 'ft_course/rag.py'),
                                'ft_course.rag.cited': ('2_alternatives/rag.html#cited', 'ft_course/rag.py'),
                                'ft_course.rag.confidence': ('2_alternatives/rag.html#confidence', 'ft_course/rag.py'),
+                               'ft_course.rag.contains': ('2_alternatives/rag.html#contains', 'ft_course/rag.py'),
                                'ft_course.rag.contexts': ('2_alternatives/rag.html#contexts', 'ft_course/rag.py'),
                                'ft_course.rag.decline_curve': ('2_alternatives/rag.html#decline_curve', 'ft_course/rag.py'),
                                'ft_course.rag.fact_answers': ('2_alternatives/rag.html#fact_answers', 'ft_course/rag.py'),

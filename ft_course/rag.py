@@ -8,7 +8,7 @@ __all__ = ['SIZE', 'OVERLAP', 'TUNED', 'ARTICLE_INDEX', 'WHOLE', 'QUESTIONS', 'K
            'tuning_half', 'ranks_from_scores', 'recall_at', 'reciprocal_ranks', 'fused_scores', 'LikelihoodReranker',
            'load_questions', 'skeleton', 'question_faults', 'question_ranks', 'grounded_prompt', 'first_line',
            'reader_prompt', 'write_answers', 'supported', 'cited', 'narrowed', 'Answer', 'confidence', 'answer',
-           'answer_scores', 'contexts', 'answer_records', 'questions_task', 'Reader', 'answers_table',
+           'contains', 'answer_scores', 'contexts', 'answer_records', 'questions_task', 'Reader', 'answers_table',
            'unanswerable_table', 'stored_answers', 'decline_curve', 'threshold_keeping', 'fact_articles', 'Memorised',
            'facts_table', 'fact_answers']
 
@@ -26,7 +26,7 @@ from .core import did_you_mean, progress
 from .data import Task, duplicate_groups, load_task, near_duplicate_groups, text_key
 from .embeddings import embed, top_k
 from .estimators import FineTunedGenerator, chat_messages, plain_text, render, render_prompt
-from .evaluation import answer_words, exact_match, token_f1
+from .evaluation import METRICS, Metric, answer_words, exact_match, token_f1
 from .models import model_identity
 from .prompting import generate, language_model
 from .results import stored, table
@@ -382,6 +382,12 @@ def answer(
                   number is not None and supported(said, passages[number]), sure, tuple(hits))
 
 # %% ../nbs/2_alternatives/10_rag.ipynb #8d1262b3
+def contains(references, predictions) -> np.ndarray:
+    "1 where the reference stands in the prediction, word for word, else 0; shape (n_items,)."
+    return np.array([float(supported(r, p)) for r, p in zip(references, predictions)])
+
+METRICS["contains"] = Metric("contains", contains, kind="answers")   # so that tables show it
+
 def answer_scores(
     accepted: list,           # of each question, the list of accepted answers
     predictions: list[str],
@@ -391,7 +397,7 @@ def answer_scores(
     def best(score, answers, said): return max(score(a, said) for a in answers)
     scores = {"exact_match": lambda a, p: exact_match([a], [p])[0],
               "token_f1": lambda a, p: token_f1([a], [p])[0],
-              "contains": lambda a, p: float(supported(a, p))}
+              "contains": lambda a, p: contains([a], [p])[0]}
     return {name: np.array([best(score, answers, said) if answers else float(said == NOT_FOUND)
                             for answers, said in zip(accepted, predictions, strict=True)])
             for name, score in scores.items()}

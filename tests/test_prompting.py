@@ -505,8 +505,8 @@ def test_a_key_that_no_request_can_carry(server, tmp_path, monkeypatch):
 def test_the_cache_is_keyed_by_url_model_and_messages(server, tmp_path):
     pytest.importorskip("openai")
     messages = chat_messages("", [], "good")
-    for endpoint, n in [(at(server, tmp_path), 1), (at(server, tmp_path), 1), (Endpoint(server.url, "other", "TEST_KEY", folder=str(tmp_path)), 2)]:
-        endpoint.ask(messages, temperature=0.)
+    for asked, n in [(at(server, tmp_path), 1), (at(server, tmp_path), 1), (Endpoint(server.url, "other", "TEST_KEY", folder=str(tmp_path)), 2)]:
+        asked.ask(messages, temperature=0.)
         assert len(server.seen) == n
     at(server, tmp_path).ask(chat_messages("", [], "bad"), temperature=0.)
     assert len(server.seen) == 3

@@ -24,6 +24,13 @@ def test_table_is_stored_whole_and_fresh(name):
             assert all(r["ids"] == ids for r in runs), row
 
 
+@pytest.mark.parametrize("name", [n for n in table_names() if n != "search"])   # its record holds trials
+def test_table_can_be_shown(name):
+    found = stored(name)
+    shown = found.table(against=next(iter(found.records)))
+    assert list(shown.index) == list(found.records) and not shown.isna().any().any()
+
+
 @pytest.mark.parametrize("name", [n for n, v in BEFORE.items() if n.startswith("choosing ") or (isinstance(v, dict) and "against" in v)])
 def test_figures_are_those_of_the_version_before(name):
     if name.startswith("choosing "): found = stored(f"{name.split()[1]}_choosing")
