@@ -543,6 +543,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'ft_course.training.Run': ('1_foundations/training.html#run', 'ft_course/training.py'),
                                     'ft_course.training.Run.close': ('1_foundations/training.html#run.close', 'ft_course/training.py'),
                                     'ft_course.training.Run.tell': ('1_foundations/training.html#run.tell', 'ft_course/training.py'),
+                                    'ft_course.training.StopTraining': ( '1_foundations/training.html#stoptraining',
+                                                                         'ft_course/training.py'),
                                     'ft_course.training.Validation': ('1_foundations/training.html#validation', 'ft_course/training.py'),
                                     'ft_course.training.Validation.__init__': ( '1_foundations/training.html#validation.__init__',
                                                                                 'ft_course/training.py'),

@@ -6,8 +6,8 @@
 __all__ = ['SCHEDULES', 'POSITIONS', 'gflops', 'environment', 'collate', 'classification_loss', 'HParams', 'Objective', 'Labels',
            'accumulate_gradients', 'length_grouped_batches', 'token_batches', 'dropout16', 'Dropout16', 'attention16',
            'cheaper_dropout', 'layer_stack', 'first_token_only', 'head_parameters', 'Method', 'Full', 'HeadOnly',
-           'LastLayers', 'trainable_fraction', 'Callback', 'Run', 'ProgressBar', 'step_plan', 'train', 'logits_at',
-           'answer_token_losses', 'answer_loss', 'Answers', 'Validation', 'EarlyStopping']
+           'LastLayers', 'trainable_fraction', 'StopTraining', 'Callback', 'Run', 'ProgressBar', 'step_plan', 'train',
+           'logits_at', 'answer_token_losses', 'answer_loss', 'Answers', 'Validation', 'EarlyStopping']
 
 # %% ../nbs/1_foundations/05_training.ipynb #4e7e1124
 import contextlib, hashlib, json, math, types
@@ -196,7 +196,7 @@ def token_batches(
         room -= 1
     return batches
 
-POSITIONS = {"cpu": 1536}   # tokens that go through the network at once, padding counted; elsewhere 32,768
+POSITIONS = {"cpu": 1024}   # tokens that go through the network at once, padding counted; elsewhere 32,768
 
 # %% ../nbs/1_foundations/05_training.ipynb #a77c097c
 def dropout16(x: torch.Tensor, p: float) -> torch.Tensor:
@@ -387,8 +387,12 @@ def trainable_fraction(
             / sum(p.numel() for p in model.parameters()))
 
 # %% ../nbs/1_foundations/05_training.ipynb #f2fb8880
+class StopTraining(Exception):
+    "Ends a run where it is raised, in a callback or within a step: the text says why, the unfinished step is dropped."
+
 class Callback:
-    """Hooks into `train`, each called with the `Run`; one that sets `run.stop` to a reason ends the run.
+    """Hooks into `train`, each called with the `Run`; one that sets `run.stop` to a reason ends the run after its step,
+    one that raises `StopTraining` at once.
     At the last step of an epoch `on_epoch_end` comes before `on_step_end`."""
     def on_train_begin(self, run): pass
     def on_restore(self, run): pass      # every callback has begun: a checkpoint puts the run's state back here
@@ -515,6 +519,9 @@ def train(
                 scheduler.step()
                 if run.step == len(plan) or plan[run.step][0] > run.epoch: run.tell("on_epoch_end")
                 run.tell("on_step_end")
+        except StopTraining as reason:
+            optimizer.zero_grad()
+            if run.step < len(plan): run.stop = run.stop or str(reason)
         except BaseException as err:
             run.failed = err
             raise

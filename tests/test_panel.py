@@ -33,6 +33,10 @@ def small(tiny):
     return make
 
 
+def after_a_step(panel):
+    while panel.training and not panel._job.watch.losses: time.sleep(.01)
+
+
 def test_a_run_equals_fit(mine, small, tiny):
     panel = small(controls=("learning_rate", "num_train_epochs")).set(learning_rate=3e-3).run(wait=True)
     task = load_task(EXAMPLE_CSV)
@@ -56,26 +60,25 @@ def test_the_default_dropout_is_the_models_own(mine, small, tiny, tmp_path):
     assert small().settings["dropout"] == .1 and small(estimator=FineTunedClassifier(str(tmp_path))).settings["dropout"] == .25
 
 
-def test_stop_ends_a_scoring_too():
-    import time
-    from torch import nn
-    class Slow(nn.Module):
-        def forward(self): time.sleep(.01)
-    model = Slow()
-    watch = Watch()
-    def score():
-        for _ in range(500): model()
-    class Run: pass
-    run = Run()
-    run.model, run.step, run.n_steps, run.stop, run.history = model, 2, 10, "", [{"loss": 1.}]
-    watch.score, watch.score_at, watch.n_steps = score, {2}, 10
-    def press(): watch.stopping = True
-    import threading
-    threading.Timer(.1, press).start()
-    began = time.perf_counter()
-    watch.on_step_end(run)
-    assert time.perf_counter() - began < 2 and run.stop == "stopped by you" and watch.points == []
-    assert not model._forward_pre_hooks
+def test_stop_ends_a_scoring_and_a_step_too(mine, small, monkeypatch):
+    from ft_course.hyperparameters import KnownBefore
+    scoring, go_on = threading.Event(), threading.Event()
+    score = KnownBefore.score
+    def slow(self, model):
+        if model.training: return score(self, model)
+        scoring.set()
+        go_on.wait(10)
+        return score(self, model)
+    panel = small(old_task=True).set(num_train_epochs=12).run()
+    after_a_step(panel)
+    monkeypatch.setattr(KnownBefore, "score", slow)   # at the end of the next epoch
+    assert scoring.wait(20) and panel.stop().said == "Stopping…"
+    go_on.set()
+    panel.wait()
+    record = panel.kept.records[-1]
+    assert record["ended"] == "stopped by you" and record["steps"] < panel._job.watch.n_steps
+    assert not panel.model.model_.get_input_embeddings()._forward_pre_hooks
+
 
 
 def test_what_is_pressed_at_the_wrong_time_gets_a_sentence(mine, small):
@@ -86,6 +89,7 @@ def test_what_is_pressed_at_the_wrong_time_gets_a_sentence(mine, small):
     panel.set(num_train_epochs=12).run()
     assert "A run is going on" in panel.run().said
     assert "Another panel is training" in other.run().said
+    after_a_step(panel)
     panel.stop().wait()
     assert panel.runs["ended"].tolist() == ["stopped by you"] and len(panel.model.predict(["a"])) == 1
     assert other.run(wait=True).runs["ended"].tolist() == ["finished"]
@@ -242,7 +246,9 @@ def test_whatever_ends_a_run_is_said_and_frees_the_cores(mine, small, monkeypatc
 def test_an_interrupt_of_the_waiting_cell_stops_the_run(mine, small, monkeypatch):
     panel = small().set(num_train_epochs=12)
     wait = panel.wait
-    def interrupted(seconds=None): raise KeyboardInterrupt
+    def interrupted(seconds=None):
+        after_a_step(panel)
+        raise KeyboardInterrupt
     monkeypatch.setattr(panel, "wait", interrupted)
     with pytest.raises(KeyboardInterrupt): panel.run(wait=True)
     wait()
@@ -260,15 +266,17 @@ def test_stop_while_loading_and_twice(mine, small, monkeypatch):
     monkeypatch.setattr(classifier, "load_classifier", slow)
     panel = small().set(num_train_epochs=12).run()
     assert loading.wait(10) and "is loaded" in panel.stop().said and "is loaded" in panel.stop().said
+    assert not panel.kept.records
     go_on.set()
     panel.wait()
-    assert panel.kept.records[-1]["steps"] == 1 and panel.kept.records[-1]["ended"] == "stopped by you", "one step, then it ends"
+    assert "before the first step" in panel.said and not panel.kept.records
     assert "Nothing is running" in panel.stop().said
 
 
 def test_a_panel_whose_cell_was_run_again_can_still_be_stopped(mine, small):
     lost = small().set(num_train_epochs=12).run()
     panel = small()
+    after_a_step(lost)
     assert "press Stop" in panel.run().said and "other panel's run" in panel.stop().said
     lost.wait()
     assert lost.kept.records[-1]["ended"] == "stopped by you" and "press Run first" in panel.stop().said

@@ -151,5 +151,16 @@ def test_a_table_is_made_once_and_only_what_changed_again(tmp_path, monkeypatch,
     assert isinstance(parts_of("made up")[0], Part)
 
 
+def test_a_changed_probe_makes_all_tables_anew_that_lost_rows(monkeypatch):
+    from types import SimpleNamespace
+    from ft_course import results
+    from ft_course.results import probes
+    made = []
+    monkeypatch.setattr(probes, "discard_changed", lambda name: {"a kind": ["airline", "airline_knobs"]} if name == "airline" else {})
+    monkeypatch.setattr(results, "make", lambda name: made.append(name) or SimpleNamespace(metrics=list, records=[]))
+    results.make_results(["airline"])
+    assert made == ["airline", "airline_knobs"]
+
+
 def test_an_unknown_table_is_named():
     with pytest.raises(ValueError, match="no stored table 'airlin'.*did you mean 'airline'"): stored("airlin")

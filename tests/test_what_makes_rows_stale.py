@@ -74,6 +74,8 @@ TUNED, FROZEN = "FineTunedClassifier, minilm, Full(head_rate=10.0)", "EmbeddingC
 @pytest.mark.parametrize("module, old, new, kind, said, table", [
     ("training", "torch.optim.AdamW(groups, lr=hparams.learning_rate,", "torch.optim.AdamW(groups, betas=(.9, .99), lr=hparams.learning_rate,",
      TUNED, "groups", "airline"),
+    ("training", "torch.optim.AdamW(groups, lr=hparams.learning_rate,", "torch.optim.AdamW(groups, eps=1.1e-8, lr=hparams.learning_rate,",
+     TUNED, "groups", "airline"),
     ("training", "scheduler = _scheduler(optimizer, hparams, len(plan))", "scheduler = _scheduler(optimizer, hparams, len(plan) + 1)",
      TUNED, "rates", "airline"),
     ("training", "                optimizer.step(); optimizer.zero_grad()", "                scheduler.step(); optimizer.step(); optimizer.zero_grad()",

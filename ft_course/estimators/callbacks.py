@@ -44,6 +44,7 @@ class Checkpoint(Callback):
     Raises `CourseError` for a checkpoint of something else."""
     folder: str
     every: int = 100   # steps between two checkpoints
+    _saved = 0         # the step of the last one
 
     def __post_init__(self):
         if self.every < 1: raise ValueError(f"Checkpoint(every={self.every}): every has to be 1 step or more")
@@ -52,7 +53,7 @@ class Checkpoint(Callback):
     def file(self) -> Path: return Path(self.folder)/"checkpoint.pt"
 
     def on_train_begin(self, run):
-        self._saved = None   # the step of the last checkpoint
+        self._saved = 0
         for left_over in self.file.parent.glob(f".{self.file.name}.*.tmp"):
             left_over.unlink(missing_ok=True)
 

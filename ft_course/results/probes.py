@@ -64,7 +64,7 @@ def shrunk(estimator, validation: bool):
 
 
 def run(estimator, task, validation: bool = False) -> dict:
-    "What the shrunken estimator does on the task's first rows, numbers rounded to six digits."
+    "What the shrunken estimator does on the task's first rows, numbers with twelve significant digits."
     if hasattr(estimator, "probed"): estimator = estimator.probed()
     if hasattr(estimator, "probe"): return _rounded(estimator.probe())
     (texts, labels), (asked, answers) = (tuple(column[part] for column in task.split("train"))
@@ -88,7 +88,7 @@ def run(estimator, task, validation: bool = False) -> dict:
 def _rounded(value):
     if isinstance(value, dict): return {str(k): _rounded(v) for k, v in value.items()}
     if isinstance(value, (list, tuple, np.ndarray)): return [_rounded(v) for v in value]
-    return round(float(value), 6) if isinstance(value, (float, np.floating)) else value
+    return float(f"{value:.12g}") if isinstance(value, (float, np.floating)) else value
 
 
 def changed(before, now, path: str = "", exact: bool = False) -> list[str]:
@@ -130,15 +130,16 @@ def check_probe(key: str) -> list[str]:
     return ["it has no probe yet; make results makes it"] if before is None else changed(before, _values(key))
 
 
-def discard_changed(table: str) -> list[str]:
-    "Probes the table's kinds of rows; where one does otherwise than before, its records go and the new probe is kept."
-    kept, lost = read_record(FILE) or {}, []
+def discard_changed(table: str) -> dict[str, list[str]]:
+    """Probes the table's kinds of rows; where one does otherwise than before, its records go and the new probe is kept.
+    Returns these kinds, each with all the tables that lost rows."""
+    kept, lost = read_record(FILE) or {}, {}
     for key, about in kinds().items():
         if table not in about["tables"]: continue
         now = _values(key)
         if key in kept and not changed(kept[key], now): continue
         if key in kept:
-            lost.append(key)
+            lost[key] = about["tables"]
             for name in about["tables"]: _discard(name, key)
         write_record(kept := kept | {key: now}, FILE)
     return lost

@@ -3,16 +3,13 @@ import threading
 import time
 
 from ft_course.estimators import FineTunedClassifier
-from ft_course.training import Callback, Validation
+from ft_course.training import Callback, StopTraining, Validation
 
 _running = threading.Lock()   # held while any panel trains
 
 
-class _GivenUp(Exception): "Scoring was ended by Stop."
-
-
 class Watch(Callback):
-    "Notes a run's losses and scores; `stopping = True` ends it after its step."
+    "Notes a run's losses and scores; `stopping = True` ends it at the next batch, of training or of scoring."
     def __init__(
         self,
         tell=lambda watch: None,   # called when the run begins and after every step
@@ -21,7 +18,7 @@ class Watch(Callback):
         self.losses = []        # a step's
         self.points = []        # `step`, `validation_loss`
         self.evaluations = []   # an epoch's
-        self.n_steps, self.score, self.score_at = 0, None, set()
+        self.n_steps, self.score, self.score_at, self._hook = 0, None, set(), None
     def __repr__(self): return "Watch()"
     def __deepcopy__(self, memo): return self
 
@@ -29,18 +26,16 @@ class Watch(Callback):
         self.n_steps, self.evaluations, self.began = run.n_steps, run.evaluations, time.perf_counter()
         self.score = next((hook.score for hook in run.hooks if isinstance(hook, Validation)), None)
         self.score_at = {round(run.n_steps*i/8) for i in range(1, 8)} - {0, run.n_steps}
+        self._hook = run.model.get_input_embeddings().register_forward_pre_hook(self._end)   # no text is read without
         self.tell(self)
-        if self.score and not self.stopping: self._point(run)
+        if self.score: self._point(run)
+
+    def _end(self, *module_and_input):
+        if self.stopping: raise StopTraining("stopped by you")
 
     def _point(self, run):
-        "Scores the model as it is; gives up when Stop is pressed meanwhile."
-        def give_up(module, given):
-            if self.stopping: raise _GivenUp
         run.model.eval()
-        hook = run.model.register_forward_pre_hook(give_up)
-        try: self.points.append({"step": run.step} | self.score())
-        except _GivenUp: pass
-        finally: hook.remove()
+        self.points.append({"step": run.step} | self.score())
 
     def on_epoch_end(self, run):
         last = run.evaluations[-1] if run.evaluations else {}
@@ -50,11 +45,13 @@ class Watch(Callback):
     def on_step_end(self, run):
         self.losses.append(run.history[-1]["loss"])
         scored = self.points and self.points[-1]["step"] == run.step
-        if self.score and run.step in self.score_at and not scored and not self.stopping: self._point(run)
-        if self.stopping: run.stop = run.stop or ("stopped by you" if run.step < run.n_steps else "")
+        if self.score and run.step in self.score_at and not scored: self._point(run)
         self.tell(self)
+        self._end()
 
-    def on_train_end(self, run): self.ended = True
+    def on_train_end(self, run):
+        self.ended = True
+        if self._hook: self._hook.remove()
 
     @property
     def drawn(self) -> dict:
@@ -98,7 +95,7 @@ class Job:
     def _work(self):
         start = time.perf_counter()
         try:
-            self.estimator.set_params(callbacks=(*self.estimator.callbacks, self.watch))
+            self.estimator.set_params(callbacks=(self.watch, *self.estimator.callbacks))
             self.estimator.fit(*self.task.split("train"), validation=self.task.split("validation"))
             self.ended = self.estimator.history_["stopped"] or "finished"
         except BaseException as err: self.failed = err   # also a SystemExit: the panel has to say that it ended

@@ -26,7 +26,7 @@ class View(ipw.VBox):
     def __init__(self, title: str, about: str, controls: Controls):
         self.cost, self.status, self.curves, self.table = Status(), Status(), ipw.HTML(), RunTable()
         mine = {"run": ipw.Button(description="Run", tooltip="train with these settings", button_style="primary"),
-                "stop": ipw.Button(description="Stop", tooltip="finish the step, keep the model"),
+                "stop": ipw.Button(description="Stop", tooltip="end the run, keep the model"),
                 "reset": ipw.Button(description="Reset", tooltip="all settings to their defaults")}
         self.buttons = mine | self.table.buttons
         head = ipw.HTML(f"<p><strong>{html.escape(title)}</strong>: {html.escape(about)}</p>")
@@ -133,15 +133,14 @@ class Experiment(Panel):
             raise
 
     def stop(self) -> "Experiment":
-        "Ends the run after its step; the model is kept."
+        "Ends the run; the model is kept as its last step left it."
         mine = self.training
         job = self._job if mine else Job.latest   # the panel of a run may be gone: its cell was run again
         if not job or not job.alive: return self._say("Nothing is running: press Run first.")
         if job.watch.ended: return self._say("The training has ended; its model is being scored.")
         job.watch.stopping = True
-        if not mine: return self._say("Stopping the other panel's run after its step…")
-        return self._say("Stopping after this step…" if job.watch.n_steps
-                         else "Stopping: the model is loaded, makes one step, and is kept…")
+        if not mine: return self._say("Stopping the other panel's run…")
+        return self._say("Stopping…" if job.watch.n_steps else "Stopping, as soon as the model is loaded…")
 
     def wait(self, seconds: float = None) -> "Experiment":
         "Returns when the run has ended, or after so many seconds."
@@ -212,6 +211,7 @@ class Experiment(Panel):
 
     def _keep_run(self, job: Job) -> str:
         "Scores the job's model and keeps the run; what is to be said of it."
+        if not job.watch.losses: return "Stopped before the first step: there is nothing to keep."
         finished, problem = job.ended == "finished", ""
         self.model = job.estimator.set_params(callbacks=())
         if finished and job.expected: self.forecast.factor *= job.seconds/job.expected
