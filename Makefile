@@ -49,7 +49,7 @@ test: $(VENV)/.dev
 	$(BIN)/ft-course assets
 	@$(NOTEBOOKS) stale
 	$(BIN)/python -m pytest tests -q -n 2 --dist worksteal --durations=15 -m "not browser" $(if $(ALL),--all-notebooks)
-	$(BIN)/python -m pytest tests -q -m browser   # alone: they wait for a kernel, and say how long it may take
+	$(BIN)/python -m pytest tests -q -m browser $(if $(ALL),--all-notebooks)   # alone: they wait for a kernel, and say how long it may take
 
 bench: $(VENV)/.dev
 	@$(BIN)/ft-course assets > /dev/null
