@@ -69,7 +69,7 @@ def test_a_chapter_is_referred_to_by_a_link(name):
     assert set(re.findall(r"(?i)\bchapters?\s+(\d\d)\b", everything)) <= known, "a chapter that is not written is not referred to by number"
 
 
-@pytest.mark.parametrize("name", ft_course.PUBLIC)
+@pytest.mark.parametrize("name", ft_course.__all__)
 def test_a_public_name_resolves(name):
     assert getattr(ft_course, name) is not None and name in dir(ft_course)
 
