@@ -8,7 +8,7 @@ from ft_course.classroom.exercises import exercise
 from ft_course.classroom.expect import Wrong, call, called, expect, expect_call
 
 
-@exercise("01.right", "warm-up", uses="from collections import Counter\nimport numpy as np", hints=[
+@exercise("01.right", "warm-up", hints=[
     "Go through both lists together, place by place. `zip` does that.",
     "Count the places where the two labels are equal, then divide by how many places there are.",
     "`sum(t == a for t, a in zip(truth, answers))` counts them; divide by `len(truth)`."])
@@ -43,7 +43,7 @@ def _mistaken_for(truth, answers, got) -> str:
     return ""
 
 
-@exercise("01.f1", "core", uses="from collections import Counter\nimport numpy as np", hints=[
+@exercise("01.f1", "core", hints=[
     "Work on one label first: how often was it answered, how often is it true, and how often are both so at "
     "the same place?",
     "Precision is right / answered, recall is right / true. If right is 0 for a label, its F1 is 0, and "
@@ -71,7 +71,7 @@ def check_f1(macro_f1: callable):
 VERDICTS = ("better", "worse", "the same within the margin", "cannot tell")
 
 
-@exercise("01.judge", "core", uses="from collections import Counter\nimport numpy as np", hints=[
+@exercise("01.judge", "core", hints=[
     "Take an interval from 0.2 to 0.7. Every difference in it is less than a point, and every one is a gain. "
     "Which of the two decides, by the chapter's rules?",
     "Where is zero: below the interval, above it, or inside? The margin matters only in one of the three cases.",
@@ -96,7 +96,7 @@ def check_judge(judge: callable):
         expect(got.strip().lower(), wanted, called(judge, low, high), why)
 
 
-@exercise("01.cost", "stretch", uses="import math\nimport numpy as np", hints=[
+@exercise("01.cost", "stretch", hints=[
     "How much does a way cost in all, for `n` texts? And how many of its answers are right?",
     "All costs are `once + n * each`, and `n * accuracy` answers are right. A thousand of these cost the "
     "quotient times 1,000.",

@@ -22,7 +22,7 @@ def _in_three_forms(values) -> list[tuple]:
     return [(values,), (np.array(values),), (torch.tensor(values),)]
 
 
-@exercise("02.softmax", "warm-up", uses="import math\nimport numpy as np\nimport torch", hints=[
+@exercise("02.softmax", "warm-up", hints=[
     "First without the thousands: e to each score, then divide by the sum of all.",
     "The same number may be taken off all scores: e to the difference is a fixed share of what it was, above and below the line alike.",
     "Take off the largest score, then `np.exp`, then divide by the sum."])
@@ -73,7 +73,7 @@ _MISTAKES = {
     "base 2": "That is the logarithm to base 2; asked for is the natural one."}
 
 
-@exercise("02.likelihood", "core", uses="import math\nimport numpy as np\nimport torch", hints=[
+@exercise("02.likelihood", "core", hints=[
     "Make log-probabilities of each row first. Then: which row says something about which token?",
     "Row 0 judges the second token, row 1 the third. The last row judges a token that is not there; the first token is judged by none.",
     "`logits[:-1].log_softmax(-1)` are the rows you need, `ids[1:]` the tokens they judge. Pick one number from each row, and add up."])
@@ -111,7 +111,7 @@ def _draw_mask(may_look):
     return figure
 
 
-@exercise("02.mask", "core", uses="import numpy as np\nimport torch", draw=_draw_mask, hints=[
+@exercise("02.mask", "core", draw=_draw_mask, hints=[
     "Two conditions, joined by *and*: one is about the order of the tokens, the other about padding.",
     "For row i and column j: is j not later than i? Is attention_mask[j] a 1? It is the token that is looked *at* which must not be padding.",
     "A list of lists, `[[... for j in range(n)] for i in range(n)]`: for the dots stand the two conditions, joined by `and`."])
@@ -162,7 +162,7 @@ def _attention(q, k, v, allowed, divide=True):
     return powers / powers.sum(axis=1, keepdims=True) @ v
 
 
-@exercise("02.attention", "stretch", uses="import math\nimport numpy as np", hints=[
+@exercise("02.attention", "stretch", hints=[
     "Four steps: how well does each query fit each key, what is not allowed, shares, and the values taken in these shares.",
     "The fits are `q @ k.T`, divided by the root of d. What is not allowed becomes minus infinity *before* the softmax, and each *row* "
     "gets a softmax of its own.",

@@ -7,7 +7,7 @@ from ft_course.classroom.exercises import exercise
 from ft_course.classroom.expect import Wrong, call, called, expect
 
 
-@exercise("03.cut", "warm-up", uses="import numpy as np", hints=[
+@exercise("03.cut", "warm-up", hints=[
     "How many tokens does one text lose? Nothing, if it fits.",
     "A text of `n` tokens loses `n - max_length`, or 0 if that is negative. Count the texts that lose something; add up what is lost.",
     "The first share is divided by the number of texts, the second by `sum(lengths)`."])
@@ -51,7 +51,7 @@ _MISTAKES = {
     "uniform": "Chance is not one over the number of labels: who says a label more often hits it more often by luck."}
 
 
-@exercise("03.kappa", "core", uses="import numpy as np\nfrom collections import Counter", hints=[
+@exercise("03.kappa", "core", hints=[
     "Two numbers are needed: how often they agree, and how often two dice with their habits would.",
     "By chance: for each label the share of the texts to which the first gave it, times the share to which the second did. "
     "Add these up over the labels.",
@@ -87,7 +87,7 @@ def _row_numbers(got, when: str) -> list[int]:
     return rows
 
 
-@exercise("03.clean", "core", uses="import re, string\nimport numpy as np\nimport pandas as pd", hints=[
+@exercise("03.clean", "core", hints=[
     "First make one key for each text, so that texts that count as the same have the same key. Then forget the texts.",
     "For each key you want to know two things: the labels it was given (a set), and the first row that has it.",
     "`given.setdefault(key, set()).add(label)` and `first.setdefault(key, row)` in one loop; keep the first rows of the keys "
@@ -120,7 +120,7 @@ def check_clean(usable: callable):
         expect(_row_numbers(got, when), wanted, when, why)
 
 
-@exercise("03.confuse", "core", uses="import random\nimport numpy as np", hints=[
+@exercise("03.confuse", "core", hints=[
     "Which rows may change at all? Find their numbers first.",
     "Draw `round(share * how many there are)` of these numbers, none twice, with a random generator made from the seed; "
     "change a *copy* of the list.",
@@ -159,7 +159,7 @@ def _closest(train: list, test: list) -> list:
     return [(row.index(max(row)), max(row)) for row in table]
 
 
-@exercise("03.leak", "stretch", uses="import numpy as np", hints=[
+@exercise("03.leak", "stretch", hints=[
     "For one test text and one training text you need a number. Then it is a search for the largest.",
     "The pairs of a text: `set(zip(words, words[1:]))`. Jaccard: what is in both, divided by what is in either; "
     "nothing in either is a similarity of 0.",

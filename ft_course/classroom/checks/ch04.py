@@ -16,7 +16,7 @@ def _macro_f1(references, predictions) -> float:
     return sum(scores) / len(scores)
 
 
-@exercise("04.f1", "warm-up", uses="import math\nimport numpy as np\nfrom collections import Counter", hints=[
+@exercise("04.f1", "warm-up", hints=[
     "Write down the labels first, each once. Then a loop: one F1 for each of them.",
     "For one label three counts are enough: how often both lists have it at the same place (the hits), how often it is "
     "in the references, how often in the predictions.",
@@ -100,7 +100,7 @@ def _compare_ends(got, old, new, when: str):
                     "and the middle 95 % of the draws.")
 
 
-@exercise("04.paired", "core", uses="import math, random\nimport numpy as np", hints=[
+@exercise("04.paired", "core", hints=[
     "What is an item worth to the comparison? 1 if only the new model is right, −1 if only the old one is, 0 if they agree.",
     "So subtract the lists item by item first. Then draw as many of these differences as there are, with replacement, take "
     "their mean, and do that a few thousand times.",
@@ -118,7 +118,7 @@ def check_paired(paired_interval: callable):
     if not flat: raise Wrong("For two models that agree on every item the interval is (0, 0): there is nothing to redraw a difference from.")
 
 
-@exercise("04.costs", "core", uses="import numpy as np", hints=[
+@exercise("04.costs", "core", hints=[
     "Go through the two lists side by side. What does one item cost?",
     "A right answer costs 0. For a mistake, look the pair (true label, answer) up in the dict; `dict.get` can say what holds "
     "where there is no entry.",
@@ -177,7 +177,7 @@ def _holds_truth(interval_of, n: int, truth: float) -> float:
     return sum(math.comb(n, k) * truth**k * (1 - truth)**(n - k) for k in inside)
 
 
-@exercise("04.coverage", "stretch", uses="import math\nimport numpy as np\nfrom scipy import stats", draw=_draw_coverage, hints=[
+@exercise("04.coverage", "stretch", draw=_draw_coverage, hints=[
     "Only `n + 1` outcomes are possible: none right, one right, up to all. Go through them.",
     "For each: does its interval hold the truth? If so, its probability goes into the sum: "
     "the number of ways to choose `k` of `n`, times `truth` to the `k`, times the rest to the `n - k`.",

@@ -10,7 +10,7 @@ from ft_course.classroom.expect import NotAttempted, Wrong, call, called, expect
 from ft_course.training import HParams, step_plan
 
 
-@exercise("05.steps", "warm-up", uses="import math\nimport numpy as np", hints=[
+@exercise("05.steps", "warm-up", hints=[
     "How many batches does one epoch have, when the last may be smaller? And how many steps do these make?",
     "Round up twice: rows to batches, batches to steps. Only then multiply by the epochs.",
     "`math.ceil(rows / batch_size)` are the batches of an epoch; divide them by `accumulation`, round up, and "
@@ -40,7 +40,7 @@ def _as_number(value):
     return value.item() if getattr(value, "size", 0) == 1 else value
 
 
-@exercise("05.loss", "core", uses="import math\nimport numpy as np\nimport torch\nfrom torch import nn", hints=[
+@exercise("05.loss", "core", hints=[
     "Drop the rows that are not asked before you do anything else: which rows are they?",
     "For the others, the probability of the right class is its `exp` over the sum of all classes' `exp`. Take "
     "minus its logarithm, then the mean. Take each row's largest score off all its scores first: no probability "
@@ -84,7 +84,7 @@ def _as_tensors(got, n: int, when: str) -> list:
     return list(got)
 
 
-@exercise("05.clip", "core", uses="import math\nimport numpy as np\nimport torch\nfrom torch import nn", hints=[
+@exercise("05.clip", "core", hints=[
     "Think of all the numbers of all the tensors in one long row. What is the length of that vector?",
     "Add up the squares over all tensors, then take one root. From it comes one factor, which is never "
     "above 1.",
@@ -112,7 +112,7 @@ def check_clip(clipped: callable):
             expect(mine, g*factor, f"Tensor {i} of {when}", why, 1e-4)
 
 
-@exercise("05.combine", "core", uses="import numpy as np\nimport torch", hints=[
+@exercise("05.combine", "core", hints=[
     "A mean over few labels should weigh less than a mean over many.",
     "Each gradient counts with its share of all the labels; the shares add up to 1.",
     "Add up `gradient * count` over the batches and divide by the sum of the counts."])
@@ -163,7 +163,7 @@ def _stop_after_step(hook, run) -> str:
     return run.stop
 
 
-@exercise("05.stop", "core", uses="import time\nfrom ft_course.training import Callback", hints=[
+@exercise("05.stop", "core", hints=[
     "Which of the callback's methods is called when a run begins, and which after each step?",
     "Note the clock in `on_train_begin`; compare it in `on_step_end`, and set `run.stop` to a sentence there.",
     "`__init__` keeps `seconds`; `on_train_begin` does `self.began = time.perf_counter()`; `on_step_end` sets "
@@ -205,7 +205,7 @@ def _call_method(optimizer, name: str):
         raise Wrong(f"`{name}()` raised {type(err).__name__}: {str(err).rstrip('.')}.{more}") from err
 
 
-@exercise("05.sign", "stretch", uses="import torch\nfrom torch import nn", hints=[
+@exercise("05.sign", "stretch", hints=[
     "Keep the parameters in a list, or the second step finds none. Weights are changed in place, under "
     "`torch.no_grad()`.",
     "`p.grad.sign()` is -1, 0 or 1 for every number. Where `p.grad` is None, go on to the next.",

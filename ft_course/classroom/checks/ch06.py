@@ -8,7 +8,7 @@ from ft_course.classroom.expect import Wrong, call, called, expect, expect_call
 from ft_course.training import HParams, step_plan
 
 
-@exercise("06.steps", "warm-up", uses="import math\nimport numpy as np",
+@exercise("06.steps", "warm-up",
           hints=["First count the batches of one epoch. What becomes of the rows that do not fill the last "
                  "one?",
                  "The last batch of an epoch is smaller, and it still counts; so does a last step with fewer "
@@ -50,7 +50,7 @@ def draw_schedule(rate_at):
     return figure
 
 
-@exercise("06.rate_at", "warm-up", uses="import math\nimport numpy as np", draw=draw_schedule,
+@exercise("06.rate_at", "warm-up", draw=draw_schedule,
           hints=["Draw it: two straight lines. Where does each begin, and where does it end?",
                  "Before `warmup` the rate is in proportion to `step`; from there on it is in proportion to "
                  "the steps that are left.",
@@ -72,7 +72,7 @@ def check_rate_at(rate_at: callable):
             expect(got, wanted, called(rate_at, step, n, peak, warmup), why, tolerance=0)
 
 
-@exercise("06.decay", "core", uses="import math\nimport numpy as np",
+@exercise("06.decay", "core",
           hints=["One step multiplies the weight by `1 - rate*decay`. What do all the steps together multiply "
                  "it by?",
                  "Either try out many decays and keep the one whose product comes closest, or use that a "
@@ -115,7 +115,7 @@ def _within_one_standard_error(scores, minutes):
     return min((s for s in scores if means[s] >= means[best] - error), key=lambda s: (minutes[s], -means[s]))
 
 
-@exercise("06.choose", "core", uses="import math\nimport numpy as np",
+@exercise("06.choose", "core",
           hints=["Three things in turn: which setting has the best mean; how sure is that mean; who comes "
                  "close enough to it?",
                  "The standard error of a mean of n scores is their standard deviation (`ddof=1`) divided by "
@@ -155,10 +155,6 @@ def _lead_of_best(n_trials, spread):
 
 
 @exercise("06.luck", "stretch",
-          uses=("import math\nimport numpy as np\n"
-                "def lead_of_best(n_trials, spread):\n"
-                "    draws = np.random.default_rng(0).normal(0, spread, (20_000, n_trials))\n"
-                "    return draws.max(axis=1).mean()"),
           hints=["What does averaging k runs do to the spread of a trial's score?",
                  "The mean of k runs scatters by `spread/sqrt(k)`, so the lead of the best trial shrinks by "
                  "the root of k too.",

@@ -5,7 +5,7 @@ from ft_course.classroom.exercises import exercise
 from ft_course.classroom.expect import NotAttempted, Wrong, call, called, expect, expect_call, shown
 
 
-@exercise("07.warmup", "warm-up", uses="import numpy as np\nimport torch",
+@exercise("07.warmup", "warm-up",
           hints=["A number that stays is scaled up, so that the average over many masks is the number itself.",
                  "It stays with probability 1 - p. If it is 10 and p is 0.5, what has it to become so that the average is 10?",
                  "Multiply by the mask and divide by 1 - p; lists have to become arrays first."])
@@ -36,7 +36,7 @@ def _why_not(got, x, keep, p) -> str:
     return next((why for why, value in likely.items() if np.allclose(got, value)), "")
 
 
-@exercise("07.stop", "core", uses="import numpy as np",
+@exercise("07.stop", "core",
           hints=["Walk through the losses once, and remember two things: the best loss so far and the epoch it came from.",
                  "An epoch is better only if its loss is below the best so far. Otherwise look how many epochs have passed since the best.",
                  "When that many epochs equal the patience, return both epochs at once: nothing after it is seen. After the loop, the run ended at its last epoch."])
@@ -77,7 +77,7 @@ def _expect_epochs(function, losses, patience, wanted, why):
     expect(list(got), list(wanted), when, why)
 
 
-@exercise("07.choose", "core", uses="import numpy as np",
+@exercise("07.choose", "core",
           hints=["Two parts: the first n columns decide, the other columns judge.",
                  "Average the first n columns of each row; the row with the largest average is the chosen model.",
                  "With `chosen` as that row: the mean of `chosen[:n]` minus the mean of `chosen[n:]`."])
@@ -111,7 +111,7 @@ def _near(got, value) -> bool:
     except (TypeError, ValueError): return False
 
 
-@exercise("07.stretch", "stretch", uses="import numpy as np\nimport torch",
+@exercise("07.stretch", "stretch",
           hints=["Write the loss for one temperature and some items first: divide the logits, take the softmax, average minus the logarithm of the true class's probability.",
                  "Before `np.exp`, subtract each row's largest value: the probabilities stay the same and nothing overflows.",
                  "`min(temperatures, key=...)` with the loss on the first n items gives the choice; then the same loss with `logits[n:]` and `labels[n:]`."])

@@ -22,7 +22,7 @@ def _as_dict(got, wanted, when):
     return {k: float(v) for k, v in got.items()}
 
 
-@exercise("08.labels", "warm-up", uses="import math\nimport numpy as np",
+@exercise("08.labels", "warm-up",
           hints=["A word's probability is the product of its tokens' probabilities. What is that "
                  "in logarithms?",
                  "First one score a label: the sum (or mean) of its list. Then the softmax over the labels.",
@@ -50,7 +50,7 @@ def check_labels(label_probabilities: callable):
         expect(_as_dict(got, wanted, when), wanted, when, why)
 
 
-@exercise("08.saved", "core", uses="import os\nimport numpy as np",
+@exercise("08.saved", "core",
           hints=["First: how many tokens at the beginning are the same in all rows? Walk along all of them at once.",
                  "Which row is the first to run out of tokens? It has to keep one for itself.",
                  "With `n` shared tokens the cache costs `n` once, and `len(row) - n` for every row."])
@@ -82,7 +82,7 @@ def _luck(scores):
     return scores.mean(1).std(ddof=1), math.sqrt(a*(1 - a) / scores.shape[1])
 
 
-@exercise("08.luck", "core", uses="import math\nimport numpy as np",
+@exercise("08.luck", "core",
           hints=["The accuracy of each wording is a mean along its row. Which way does `axis` run?",
                  "The first answer is the standard deviation of these accuracies, with `ddof=1`. The second "
                  "needs only the mean of everything, and the number of *items*.",
@@ -114,7 +114,7 @@ def _break_even(shared, own, price, discount, once, each):
     return math.inf if prompt <= each else math.ceil(once / (prompt - each) - 1e-6)
 
 
-@exercise("08.pays", "stretch", uses="import math\nimport numpy as np",
+@exercise("08.pays", "stretch",
           hints=["What does one text cost with the prompt? Shared and own tokens have different prices.",
                  "Each text saves the difference between the prompt's price and `each`. How many such savings "
                  "pay `once`?",

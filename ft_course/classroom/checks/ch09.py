@@ -22,7 +22,7 @@ def _mistake(got, likely: dict) -> str:
 def _unit(vectors): return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
 
-@exercise("09.mean", "warm-up", uses="import numpy as np\nimport torch",
+@exercise("09.mean", "warm-up",
           hints=["Multiplying the states by the mask turns padding into zeros. What shape must the mask have for that?",
                  "`mask[:, :, None]` has one number a position and works for all dimensions; add up over the positions.",
                  "Divide the sum over the positions by the sum of the mask, then each row by its length (`np.linalg.norm` along the last axis)."])
@@ -49,7 +49,7 @@ def check_mean(mean_vectors: callable):
         expect(got, wanted, when, "" if _mistake(got, {"right": wanted}) else _mistake(got, likely), tolerance=1e-4)
 
 
-@exercise("09.recall", "core", uses="import numpy as np\nimport torch",
+@exercise("09.recall", "core",
           hints=["Scale the rows of both arrays to length 1; then one matrix product gives all the cosines.",
                  "`np.argsort` of the negative cosines along the last axis puts the best rows first; keep the first k of each.",
                  "For each query ask whether `answers[i]` is in its row of best ones, and take the mean of these yes and no."])
@@ -106,7 +106,7 @@ def _outvoted(vectors, labels, k, drop="self", ties=False):
     return found
 
 
-@exercise("09.suspects", "core", uses="import numpy as np\nimport torch\nfrom collections import Counter",
+@exercise("09.suspects", "core",
           hints=["One product of all vectors with all vectors. What has to happen on its diagonal before you sort?",
                  "Set the diagonal to minus infinity; then the first k of each sorted row are the nearest others. Count their labels.",
                  "`i` is a suspect if its own label's count among them is *smaller* than the largest count."])
@@ -155,7 +155,7 @@ def draw_spread(spread):
     return figure
 
 
-@exercise("09.spread", "stretch", uses="import numpy as np\nimport torch", draw=draw_spread,
+@exercise("09.spread", "stretch", draw=draw_spread,
           hints=["Keep for every text one number: the cosine to the nearest chosen one. Which text is next, given these numbers?",
                  "The next one has the smallest of these numbers. When it is chosen, each text's number becomes the larger of its old one and its cosine to the new one.",
                  "Begin with `nearest = vectors @ vectors[start]`; give chosen rows infinity before `argmin`, so that none is chosen twice."])

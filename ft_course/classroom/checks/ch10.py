@@ -6,7 +6,7 @@ from ft_course.classroom.expect import Wrong, call, called, expect, expect_call
 from ft_course.retrieval.ranking import reciprocal_rank_fusion
 
 
-@exercise("10.recall", "warm-up", uses="import math\nimport numpy as np",
+@exercise("10.recall", "warm-up",
           hints=["What does one query give: a count, or yes or no?",
                  "Look at `ranking[:k]` only, and ask whether *any* of it is in the query's set.",
                  "Add up `bool(set(ranking[:k]) & wanted)` over the pairs of `zip(rankings, right)`, and divide by the "
@@ -32,7 +32,6 @@ def check_recall(recall: callable):
 
 
 @exercise("10.fuse", "core",
-          uses="import math\nimport numpy as np\nfrom collections import Counter, defaultdict",
           hints=["Each ranking gives each of its documents something; a document's score is the sum. What does the first "
                  "place give?",
                  "Go through each ranking with `enumerate(ranking, start=1)` and add `1/(constant + rank)` "
@@ -69,7 +68,7 @@ def _cost(threshold, scores, answerable, invented, refused):
     return sum(refused*(s < threshold) if a else invented*(s >= threshold) for s, a in zip(scores, answerable))
 
 
-@exercise("10.threshold", "core", uses="import math\nimport numpy as np",
+@exercise("10.threshold", "core",
           hints=["For one threshold: which questions cost something? There are two kinds of them.",
                  "An unanswerable question costs `invented` if its score is at least the threshold; an "
                  "answerable one costs `refused` if its score is below it. Try every score as the threshold.",
@@ -123,7 +122,7 @@ def _diverse(query, vectors, k, balance):
     return picked
 
 
-@exercise("10.diverse", "stretch", uses="import math\nimport numpy as np",
+@exercise("10.diverse", "stretch",
           hints=["Pick in a loop. What is the value of each passage in the first round, and what changes after "
                  "one is picked?",
                  "For each passage keep the largest similarity to any that is picked. Of what is left, pick the largest "
