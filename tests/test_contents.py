@@ -8,7 +8,7 @@ import pytest
 from conftest import ROOT
 
 import ft_course
-from ft_course.classroom import computing_time, time_needed
+from ft_course.classroom import time_needed
 from ft_course.classroom.quizzes import quiz_names
 from ft_course.classroom.solutions import exercise_names
 from ft_course.core.contents import chapter, contents, contents_table, hours
@@ -46,7 +46,6 @@ def test_the_index_shows_the_table():
 
 def test_times_in_words():
     assert [hours(h) for h in (.5, 1, 1.75, 0)] == ["½", "1", "1¾", "0"]
-    assert str(computing_time("01")) == "About 5 minutes of computing on a free machine."
     assert str(time_needed("04")) == "About 2½ hours of reading, ¾ hour of exercises and a minute of computing on a free machine."
     with pytest.raises(ValueError, match="there is no chapter '99'"): chapter("99")
 

@@ -5,5 +5,5 @@ __all__, __getattr__, __dir__ = lazy_names(__name__, {
     "checking": "check hint solution",
     "quizzes": "quiz_names quiz_question",
     "progress": "keep recall learner_folder",
-    "pages": "chapter_page computing_time progress_page time_needed",
+    "pages": "chapter_page progress_page time_needed",
 })

@@ -50,25 +50,36 @@ def atomic_path(
 
 
 @contextlib.contextmanager
+def locked(
+    lock,              # a file, made where there is none
+    wait: float = 10,  # seconds to wait for another one
+):
+    """Only one process at a time goes through here. Raises `CourseError` when another one does not end,
+    or when the lock cannot be made."""
+    from filelock import FileLock, Timeout
+    try:
+        Path(lock).parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(lock, timeout=wait): yield
+    except Timeout as err:
+        raise CourseError(f"Another program has been writing to {Path(lock).parent} for {wait} seconds; wait for it, or end it "
+                          "(restart the other notebook's kernel, say), and try again.") from err
+    except OSError as err: raise disk_error(err, lock) from err
+
+
+@contextlib.contextmanager
 def one_writer(
     folder,            # is made where there is none
     wait: float = 20,  # seconds to wait for another writer
 ):
     """One writer at a time, of all processes; what it wrote in the folder is on the disk at the end, and not only
     on its way there. Raises `CourseError` when another one does not end, or when it cannot be written."""
-    from filelock import FileLock, Timeout
     folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder/".lock", timeout=wait):
-            began = time.time() - .05   # file times are coarser than clocks
-            yield
-            for path in (folder, *folder.rglob("*")):
-                if path.stat().st_mtime >= began: _sync(path)
-    except Timeout as err:
-        raise CourseError(f"Another program has been writing to {folder} for {wait} seconds; wait for it, or end it, "
-                          "and try again.") from err
-    except (OSError, RuntimeError) as err: raise disk_error(err, folder) from err
+    with locked(folder/".lock", wait):
+        began = time.time() - .05   # file times are coarser than clocks
+        try: yield
+        except RuntimeError as err: raise disk_error(err, folder) from err
+        for path in (folder, *folder.rglob("*")):
+            if path.stat().st_mtime >= began: _sync(path)
 
 
 def _sync(path: Path):
