@@ -180,9 +180,8 @@ def record(**more):
             "every": 1, "points": [{"step": 2, "validation_loss": .7}], "old": [], "metric": "macro-F1", "score": "0.5 [0.4, 0.6]"} | more
 
 
-@pytest.mark.parametrize("wrong", [{"run": "1"}, {"run": True}, {"run": 7}, {"losses": ["x"]}, {"losses": None}, {"points": [3]}, {"points": [{"step": 1}]},
-                                   {"old": [{"step": 0, "old_loss": "low"}]}, {"settings": []}, {"every": 0}, {"score": None}, {"of": "2"}])
-def test_a_run_file_of_wrong_types_is_left_out_and_named(mine, small, wrong):
+@pytest.mark.parametrize("wrong", [{"run": "1"}, {"run": 7}, {"points": [3]}, {"points": [{"step": 1}]}, {"old": [{}]}, {"changed": None}])
+def test_a_run_file_that_is_none_is_left_out_and_named(mine, small, wrong):
     folder = mine/"runs"/"06.panel"
     folder.mkdir(parents=True)
     (folder/"001.json").write_text(json.dumps(record(run=1) | wrong))
@@ -345,8 +344,8 @@ def test_tasks_of_odd_shape(mine, tiny):
     without = task(3, 2)
     del without.data["train"]
     with pytest.raises(ValueError, match="no train rows"): experiment(without, estimator=FineTunedClassifier(tiny))
-    for wrong in ({"rows": 0}, {"rows": -3}, {"validation_rows": 0}, {"rows": 2.5}, {"method": HeadOnly}, {"hparams": {"learning_rate": 1}}, {"hparams": make_dataclass("Few", [("learning_rate", float)])(1e-3)}, {"hparams": HParams(max_grad_norm=float("inf")), "controls": ("max_grad_norm",)}):
-        with pytest.raises(ValueError): experiment(task(3, 2), estimator=FineTunedClassifier(tiny), **wrong)
+    for wrong in ({"method": HeadOnly}, {"hparams": HParams}):
+        with pytest.raises(ValueError, match=r"is a class; write \w+\(\)"): experiment(task(3, 2), estimator=FineTunedClassifier(tiny), **wrong)
     assert len(experiment(task(3, 2), estimator=FineTunedClassifier(tiny), validation_rows=None).data().data["validation"]) == 2
 
 

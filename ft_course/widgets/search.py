@@ -26,8 +26,14 @@ def highlighted(
 
 class SearchPanel(ipw.VBox):
     "A search box with how to search, how many hits, and the threshold beside it; `said` is what it shows, as text."
-    def __init__(self, index: DocumentIndex, query: str = "", k: int = 3):
-        self.index, self.said, self.shown = index, "", ipw.HTML()
+    def __init__(
+        self,
+        source,           # a `DocumentIndex`, or a folder of text files
+        query: str = "",  # what stands in the box at first
+        k: int = 3,
+    ):
+        self.index = source if isinstance(source, DocumentIndex) else folder_index(source)
+        self.said, self.shown = "", ipw.HTML()
         self.box = ipw.Text(value=query, description="question", placeholder="ask, and press Enter",
                             continuous_update=False, **WIDE)
         self.how = ipw.Dropdown(options=HOW, value="hybrid", description="how", **WIDE)
@@ -70,10 +76,4 @@ class SearchPanel(ipw.VBox):
                 f"{highlighted(hit.passage, self.box.value)}</p>")
 
 
-def search_panel(
-    source,               # a `DocumentIndex`, or a folder of text files
-    query: str = "",      # what stands in the box at first
-    k: int = 3,
-) -> SearchPanel:
-    "A search box over an index or a folder."
-    return SearchPanel(source if isinstance(source, DocumentIndex) else folder_index(source), query, k)
+search_panel = SearchPanel
