@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ft_course.classroom.expect import NotAttempted, Wrong, in_words, shown
 from ft_course.classroom.running import TooLong, guarded
 from ft_course.classroom.solutions import exercise_names
+from ft_course.classroom.texts import chapter_texts
 from ft_course.core import did_you_mean
 
 _exercises = {}
@@ -17,7 +18,7 @@ class Exercise:
     name: str        # "06.warmup"
     level: str       # "warm-up", "core" or "stretch"
     check: object    # a function of the named objects, each of them a function or a class
-    hints: tuple     # three, from a nudge to nearly the answer
+    hints: list      # three, from a nudge to nearly the answer
     draw: object = None   # (named objects) -> matplotlib Figure, shown with every attempt
 
     @property
@@ -28,13 +29,12 @@ class Exercise:
 
 def exercise(
     name: str,
-    level: str,
-    hints: list[str],
     draw=None,
 ):
-    "Decorator: makes a function the check of the exercise `name`."
+    "Decorator: makes a function the check of the exercise `name`; its level and hints stand in the chapter's file."
+    chapter, _, key = name.partition(".")
     def registered(check):
-        _exercises[name] = Exercise(name, level, check, tuple(hints), draw)
+        _exercises[name] = Exercise(name, check=check, draw=draw, **chapter_texts("hints", chapter)[key])
         return check
     return registered
 

@@ -116,3 +116,25 @@ def expect_call(
 ):
     "`expect` of what the function returns for these inputs."
     expect(call(function, *args, **kwargs), wanted, called(function, *args, **kwargs), why, tolerance)
+
+
+def mistaken(
+    got,
+    wanted,
+    likely: dict,   # sentence -> the value that this mistake gives
+) -> str:
+    "The sentence of the mistake whose value this is; empty where it is right, and where it is none of them."
+    return next((why for why, value in ({"": wanted} | likely).items() if _same(got, value, 1e-5)), "")
+
+
+def expect_cases(
+    function,
+    right,      # a function that gives what is wanted
+    cases,      # tuples of a case's inputs, with a reason at the end
+    likely=lambda *given: {},   # sentence -> the value that a well-known mistake gives for these inputs
+    tolerance: float = 1e-5,
+):
+    "`expect`, for every case, of what the function returns that it is what `right` returns."
+    for *given, why in cases:
+        got, wanted = call(function, *given), right(*given)
+        expect(got, wanted, called(function, *given), mistaken(got, wanted, likely(*given)) or why, tolerance)

@@ -10,11 +10,7 @@ from ft_course.classroom.expect import NotAttempted, Wrong, call, called, expect
 from ft_course.training import HParams, step_plan
 
 
-@exercise("05.steps", "warm-up", hints=[
-    "How many batches does one epoch have, when the last may be smaller? And how many steps do these make?",
-    "Round up twice: rows to batches, batches to steps. Only then multiply by the epochs.",
-    "`math.ceil(rows / batch_size)` are the batches of an epoch; divide them by `accumulation`, round up, and "
-    "multiply by `epochs`."])
+@exercise("05.steps")
 def check_steps(steps_of_run: callable):
     "Batches and steps are rounded up within each epoch."
     for rows, size, accumulation, epochs, why in [
@@ -40,14 +36,7 @@ def _as_number(value):
     return value.item() if getattr(value, "size", 0) == 1 else value
 
 
-@exercise("05.loss", "core", hints=[
-    "Drop the rows that are not asked before you do anything else: which rows are they?",
-    "For the others, the probability of the right class is its `exp` over the sum of all classes' `exp`. Take "
-    "minus its logarithm, then the mean. Take each row's largest score off all its scores first: no probability "
-    "changes, and no `exp` is too large.",
-    "With `asked = labels != -100`, call `scores = logits[asked]` and `right = labels[asked]`, and use only these "
-    "two from there on. `scores[torch.arange(len(right)), right]` are the scores of the right classes, and "
-    "`scores.exp().sum(-1).log()` minus them is the loss of each row."])
+@exercise("05.loss")
 def check_loss(batch_loss: callable):
     "Mean cross-entropy over the rows that are asked, in natural logarithms."
     draw = torch.Generator().manual_seed(5)
@@ -84,12 +73,7 @@ def _as_tensors(got, n: int, when: str) -> list:
     return list(got)
 
 
-@exercise("05.clip", "core", hints=[
-    "Think of all the numbers of all the tensors in one long row. What is the length of that vector?",
-    "Add up the squares over all tensors, then take one root. From it comes one factor, which is never "
-    "above 1.",
-    "`norm = sum((g**2).sum() for g in gradients).sqrt()`; where it is above `max_norm`, each tensor is "
-    "multiplied by `max_norm / norm`."])
+@exercise("05.clip")
 def check_clip(clipped: callable):
     "All tensors shrunk by one factor to the norm, unless theirs is small enough."
     draw = torch.Generator().manual_seed(5)
@@ -112,10 +96,7 @@ def check_clip(clipped: callable):
             expect(mine, g*factor, f"Tensor {i} of {when}", why, 1e-4)
 
 
-@exercise("05.combine", "core", hints=[
-    "A mean over few labels should weigh less than a mean over many.",
-    "Each gradient counts with its share of all the labels; the shares add up to 1.",
-    "Add up `gradient * count` over the batches and divide by the sum of the counts."])
+@exercise("05.combine")
 def check_combine(combined: callable):
     "The gradient of the mean over all labels, from those of the batches."
     draw = torch.Generator().manual_seed(5)
@@ -163,11 +144,7 @@ def _stop_after_step(hook, run) -> str:
     return run.stop
 
 
-@exercise("05.stop", "core", hints=[
-    "Which of the callback's methods is called when a run begins, and which after each step?",
-    "Note the clock in `on_train_begin`; compare it in `on_step_end`, and set `run.stop` to a sentence there.",
-    "`__init__` keeps `seconds`; `on_train_begin` does `self.began = time.perf_counter()`; `on_step_end` sets "
-    "`run.stop` if `time.perf_counter() - self.began` is at least `self.seconds`."])
+@exercise("05.stop")
 def check_stop(StopAfter: callable):
     "Stops at the end of a step, after so many seconds of the run, with a reason, in every run anew."
     if _nothing_written(StopAfter): raise NotAttempted()
@@ -205,12 +182,7 @@ def _call_method(optimizer, name: str):
         raise Wrong(f"`{name}()` raised {type(err).__name__}: {str(err).rstrip('.')}.{more}") from err
 
 
-@exercise("05.sign", "stretch", hints=[
-    "Keep the parameters in a list, or the second step finds none. Weights are changed in place, under "
-    "`torch.no_grad()`.",
-    "`p.grad.sign()` is -1, 0 or 1 for every number. Where `p.grad` is None, go on to the next.",
-    "`for p in self.parameters: if p.grad is not None: p -= self.lr * p.grad.sign()`; `zero_grad` sets every "
-    "`p.grad` to None."])
+@exercise("05.sign")
 def check_sign(SignSGD: callable):
     "Every weight moves by the rate, against the sign of its gradient."
     if _nothing_written(SignSGD): raise NotAttempted()

@@ -8,13 +8,7 @@ from ft_course.classroom.expect import Wrong, call, called, expect, expect_call
 from ft_course.training import HParams, step_plan
 
 
-@exercise("06.steps", "warm-up",
-          hints=["First count the batches of one epoch. What becomes of the rows that do not fill the last "
-                 "one?",
-                 "The last batch of an epoch is smaller, and it still counts; so does a last step with fewer "
-                 "batches. Both round *up*.",
-                 "`math.ceil(rows / batch_size)` is the batches of *one* epoch. How many steps do they make, "
-                 "when the last one may have fewer batches; and how often does that happen in a run?"])
+@exercise("06.steps")
 def check_steps(n_steps: callable):
     "Counts the optimiser's steps of a run."
     for rows, size, k, epochs, why in [
@@ -50,12 +44,7 @@ def draw_schedule(rate_at):
     return figure
 
 
-@exercise("06.rate_at", "warm-up", draw=draw_schedule,
-          hints=["Draw it: two straight lines. Where does each begin, and where does it end?",
-                 "Before `warmup` the rate is in proportion to `step`; from there on it is in proportion to "
-                 "the steps that are left.",
-                 "The rise is `peak*step/warmup`. The fall has the same form: which difference counts the "
-                 "steps that are left, and how many were there when it began?"])
+@exercise("06.rate_at", draw=draw_schedule)
 def check_rate_at(rate_at: callable):
     "The learning rate at a step of the linear schedule with a warm-up."
     for n, peak, warmup in [(20, 1e-3, 5), (64, 1e-4, 7), (10, 2., 0), (12, 1., 1)]:
@@ -72,13 +61,7 @@ def check_rate_at(rate_at: callable):
             expect(got, wanted, called(rate_at, step, n, peak, warmup), why, tolerance=0)
 
 
-@exercise("06.decay", "core",
-          hints=["One step multiplies the weight by `1 - rate*decay`. What do all the steps together multiply "
-                 "it by?",
-                 "Either try out many decays and keep the one whose product comes closest, or use that a "
-                 "product of many factors just below 1 is `exp(-decay*sum(rates))`.",
-                 "`exp(-decay*sum(rates)) = share`: take the natural logarithm of both sides, and solve for "
-                 "the decay. It comes out positive."])
+@exercise("06.decay")
 def check_decay(decay_for: callable):
     "The weight decay that leaves a given share of a weight after a run."
     rng = np.random.default_rng(6)
@@ -115,13 +98,7 @@ def _within_one_standard_error(scores, minutes):
     return min((s for s in scores if means[s] >= means[best] - error), key=lambda s: (minutes[s], -means[s]))
 
 
-@exercise("06.choose", "core",
-          hints=["Three things in turn: which setting has the best mean; how sure is that mean; who comes "
-                 "close enough to it?",
-                 "The standard error of a mean of n scores is their standard deviation (`ddof=1`) divided by "
-                 "the root of n. Use that of the best setting as the limit for all.",
-                 "Keep the settings whose mean is at least `best_mean - best_error`. `min` over those takes a "
-                 "`key`: a pair decides by its first number, and by the second where the first are equal."])
+@exercise("06.choose")
 def check_choose(cheapest: callable):
     "The one-standard-error rule."
     for scores, minutes, why in [
@@ -154,12 +131,7 @@ def _lead_of_best(n_trials, spread):
     return float(spread*np.trapezoid(x*n_trials*norm.pdf(x)*norm.cdf(x)**(n_trials - 1), x))
 
 
-@exercise("06.luck", "stretch",
-          hints=["What does averaging k runs do to the spread of a trial's score?",
-                 "The mean of k runs scatters by `spread/sqrt(k)`, so the lead of the best trial shrinks by "
-                 "the root of k too.",
-                 "Count k up from 1. What do you give `lead_of_best` as the spread of a mean of k runs, and "
-                 "when may you stop?"])
+@exercise("06.luck")
 def check_luck(seeds_per_trial: callable):
     "Seeds a trial, so that luck alone lends the best trial no more than a given lead."
     for n, spread, ratio2, why in [

@@ -5,10 +5,7 @@ from ft_course.classroom.exercises import exercise
 from ft_course.classroom.expect import NotAttempted, Wrong, call, called, expect, expect_call, shown
 
 
-@exercise("07.warmup", "warm-up",
-          hints=["A number that stays is scaled up, so that the average over many masks is the number itself.",
-                 "It stays with probability 1 - p. If it is 10 and p is 0.5, what has it to become so that the average is 10?",
-                 "Multiply by the mask and divide by 1 - p; lists have to become arrays first."])
+@exercise("07.warmup")
 def check_warmup(dropped: callable):
     "Zeros where the mask is 0; elsewhere x / (1 - p)."
     rng = np.random.default_rng(7)
@@ -36,10 +33,7 @@ def _why_not(got, x, keep, p) -> str:
     return next((why for why, value in likely.items() if np.allclose(got, value)), "")
 
 
-@exercise("07.stop", "core",
-          hints=["Walk through the losses once, and remember two things: the best loss so far and the epoch it came from.",
-                 "An epoch is better only if its loss is below the best so far. Otherwise look how many epochs have passed since the best.",
-                 "When that many epochs equal the patience, return both epochs at once: nothing after it is seen. After the loop, the run ended at its last epoch."])
+@exercise("07.stop")
 def check_stop(stops: callable):
     "The epoch kept and the epoch at which the run ends, counted from 1."
     for losses, patience, wanted, why in [
@@ -77,10 +71,7 @@ def _expect_epochs(function, losses, patience, wanted, why):
     expect(list(got), list(wanted), when, why)
 
 
-@exercise("07.choose", "core",
-          hints=["Two parts: the first n columns decide, the other columns judge.",
-                 "Average the first n columns of each row; the row with the largest average is the chosen model.",
-                 "With `chosen` as that row: the mean of `chosen[:n]` minus the mean of `chosen[n:]`."])
+@exercise("07.choose")
 def check_choose(flattery: callable):
     "Accuracy of the model chosen on the first n items there, minus that on the others."
     expect_call(flattery, [[1, 1, 0, 0], [1, 0, 1, 1]], 2, wanted=1.,
@@ -111,10 +102,7 @@ def _near(got, value) -> bool:
     except (TypeError, ValueError): return False
 
 
-@exercise("07.stretch", "stretch",
-          hints=["Write the loss for one temperature and some items first: divide the logits, take the softmax, average minus the logarithm of the true class's probability.",
-                 "Before `np.exp`, subtract each row's largest value: the probabilities stay the same and nothing overflows.",
-                 "`min(temperatures, key=...)` with the loss on the first n items gives the choice; then the same loss with `logits[n:]` and `labels[n:]`."])
+@exercise("07.stretch")
 def check_stretch(mended_loss: callable):
     "Loss on the items after the first n, with the temperature chosen on the first n."
     rng = np.random.default_rng(7)

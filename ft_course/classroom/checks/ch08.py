@@ -22,12 +22,7 @@ def _as_dict(got, wanted, when):
     return {k: float(v) for k, v in got.items()}
 
 
-@exercise("08.labels", "warm-up",
-          hints=["A word's probability is the product of its tokens' probabilities. What is that "
-                 "in logarithms?",
-                 "First one score a label: the sum (or mean) of its list. Then the softmax over the labels.",
-                 "Take away the largest score before `np.exp`, or tiny probabilities become zero divided "
-                 "by zero."])
+@exercise("08.labels")
 def check_labels(label_probabilities: callable):
     "Turns the tokens' log-probabilities into probabilities of labels."
     rng = np.random.default_rng(8)
@@ -50,10 +45,7 @@ def check_labels(label_probabilities: callable):
         expect(_as_dict(got, wanted, when), wanted, when, why)
 
 
-@exercise("08.saved", "core",
-          hints=["First: how many tokens at the beginning are the same in all rows? Walk along all of them at once.",
-                 "Which row is the first to run out of tokens? It has to keep one for itself.",
-                 "With `n` shared tokens the cache costs `n` once, and `len(row) - n` for every row."])
+@exercise("08.saved")
 def check_saved(tokens_read: callable):
     "Tokens that are computed without and with the shared beginning kept."
     rng = np.random.default_rng(8)
@@ -82,11 +74,7 @@ def _luck(scores):
     return scores.mean(1).std(ddof=1), math.sqrt(a*(1 - a) / scores.shape[1])
 
 
-@exercise("08.luck", "core",
-          hints=["The accuracy of each wording is a mean along its row. Which way does `axis` run?",
-                 "The first answer is the standard deviation of these accuracies, with `ddof=1`. The second "
-                 "needs only the mean of everything, and the number of *items*.",
-                 "`np.std(each, ddof=1)` and `np.sqrt(a*(1 - a)/n)`, where n is the length of a row."])
+@exercise("08.luck")
 def check_luck(luck: callable):
     "The spread over wordings beside the standard error over items."
     rng = np.random.default_rng(8)
@@ -114,11 +102,7 @@ def _break_even(shared, own, price, discount, once, each):
     return math.inf if prompt <= each else math.ceil(once / (prompt - each) - 1e-6)
 
 
-@exercise("08.pays", "stretch",
-          hints=["What does one text cost with the prompt? Shared and own tokens have different prices.",
-                 "Each text saves the difference between the prompt's price and `each`. How many such savings "
-                 "pay `once`?",
-                 "`once / (prompt - each)`, rounded up; and `math.inf` where a text saves nothing."])
+@exercise("08.pays")
 def check_pays(break_even: callable):
     "From how many texts on a model of one's own costs no more than the prompt."
     for given, why in [

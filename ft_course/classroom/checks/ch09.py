@@ -22,10 +22,7 @@ def _mistake(got, likely: dict) -> str:
 def _unit(vectors): return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
 
-@exercise("09.mean", "warm-up",
-          hints=["Multiplying the states by the mask turns padding into zeros. What shape must the mask have for that?",
-                 "`mask[:, :, None]` has one number a position and works for all dimensions; add up over the positions.",
-                 "Divide the sum over the positions by the sum of the mask, then each row by its length (`np.linalg.norm` along the last axis)."])
+@exercise("09.mean")
 def check_mean(mean_vectors: callable):
     "The mean over the real tokens, each row scaled to length 1."
     rng = np.random.default_rng(9)
@@ -49,10 +46,7 @@ def check_mean(mean_vectors: callable):
         expect(got, wanted, when, "" if _mistake(got, {"right": wanted}) else _mistake(got, likely), tolerance=1e-4)
 
 
-@exercise("09.recall", "core",
-          hints=["Scale the rows of both arrays to length 1; then one matrix product gives all the cosines.",
-                 "`np.argsort` of the negative cosines along the last axis puts the best rows first; keep the first k of each.",
-                 "For each query ask whether `answers[i]` is in its row of best ones, and take the mean of these yes and no."])
+@exercise("09.recall")
 def check_recall(recall_at: callable):
     "Share of the queries whose answer is among the k rows with the largest cosine."
     rng = np.random.default_rng(9)
@@ -106,10 +100,7 @@ def _outvoted(vectors, labels, k, drop="self", ties=False):
     return found
 
 
-@exercise("09.suspects", "core",
-          hints=["One product of all vectors with all vectors. What has to happen on its diagonal before you sort?",
-                 "Set the diagonal to minus infinity; then the first k of each sorted row are the nearest others. Count their labels.",
-                 "`i` is a suspect if its own label's count among them is *smaller* than the largest count."])
+@exercise("09.suspects")
 def check_suspects(suspects: callable):
     "Row numbers whose label has fewer votes among the k nearest others than another label."
     rng = np.random.default_rng(9)
@@ -155,10 +146,7 @@ def draw_spread(spread):
     return figure
 
 
-@exercise("09.spread", "stretch", draw=draw_spread,
-          hints=["Keep for every text one number: the cosine to the nearest chosen one. Which text is next, given these numbers?",
-                 "The next one has the smallest of these numbers. When it is chosen, each text's number becomes the larger of its old one and its cosine to the new one.",
-                 "Begin with `nearest = vectors @ vectors[start]`; give chosen rows infinity before `argmin`, so that none is chosen twice."])
+@exercise("09.spread", draw=draw_spread)
 def check_spread(spread: callable):
     "Each next one has the smallest cosine to its nearest chosen one; ties go to the lower row number."
     rng, axes = np.random.default_rng(9), np.concatenate([np.eye(4), 0 - np.eye(4)])[[0, 5, 2, 7, 4, 1, 6, 3]]

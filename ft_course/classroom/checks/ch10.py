@@ -6,11 +6,7 @@ from ft_course.classroom.expect import Wrong, call, called, expect, expect_call
 from ft_course.retrieval.ranking import reciprocal_rank_fusion
 
 
-@exercise("10.recall", "warm-up",
-          hints=["What does one query give: a count, or yes or no?",
-                 "Look at `ranking[:k]` only, and ask whether *any* of it is in the query's set.",
-                 "Add up `bool(set(ranking[:k]) & wanted)` over the pairs of `zip(rankings, right)`, and divide by the "
-                 "number of queries."])
+@exercise("10.recall")
 def check_recall(recall: callable):
     "The share of queries with a right document among the first k."
     for rankings, right, k, why in [
@@ -31,13 +27,7 @@ def check_recall(recall: callable):
         expect_call(recall, rankings, right, k, wanted=wanted, why=why)
 
 
-@exercise("10.fuse", "core",
-          hints=["Each ranking gives each of its documents something; a document's score is the sum. What does the first "
-                 "place give?",
-                 "Go through each ranking with `enumerate(ranking, start=1)` and add `1/(constant + rank)` "
-                 "to the document's entry in a dict.",
-                 "A dict keeps the order in which names were first met, and `sorted` leaves equal ones in "
-                 "their order: sort the names by minus their score."])
+@exercise("10.fuse")
 def check_fuse(fuse: callable):
     "All documents by reciprocal rank fusion, best first."
     rng = np.random.default_rng(10)
@@ -68,12 +58,7 @@ def _cost(threshold, scores, answerable, invented, refused):
     return sum(refused*(s < threshold) if a else invented*(s >= threshold) for s, a in zip(scores, answerable))
 
 
-@exercise("10.threshold", "core",
-          hints=["For one threshold: which questions cost something? There are two kinds of them.",
-                 "An unanswerable question costs `invented` if its score is at least the threshold; an "
-                 "answerable one costs `refused` if its score is below it. Try every score as the threshold.",
-                 "Write a function `cost(t)` with those two sums, and return `min(sorted(scores), "
-                 "key=cost)`: of equal ones `min` takes the first, which is the lowest."])
+@exercise("10.threshold")
 def check_threshold(best_threshold: callable):
     "The cheapest threshold among the scores."
     rng = np.random.default_rng(11)
@@ -122,14 +107,7 @@ def _diverse(query, vectors, k, balance):
     return picked
 
 
-@exercise("10.diverse", "stretch",
-          hints=["Pick in a loop. What is the value of each passage in the first round, and what changes after "
-                 "one is picked?",
-                 "For each passage keep the largest similarity to any that is picked. Of what is left, pick the largest "
-                 "`balance*near - (1 - balance)*again`.",
-                 "`near = vectors @ query`; `again = (vectors @ vectors[picked].T).max(axis=1)` once "
-                 "something is picked, zeros "
-                 "before; set the values of those already picked to minus infinity and take `argmax`."])
+@exercise("10.diverse")
 def check_diverse(diverse: callable):
     "Maximal marginal relevance."
     def unit(rows): return np.round(rows / np.linalg.norm(rows, axis=-1, keepdims=True), 2)
