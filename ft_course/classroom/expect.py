@@ -57,6 +57,9 @@ def _same(got, wanted, tolerance: float) -> bool:
     if isinstance(wanted, dict):
         return (isinstance(got, dict) and set(got) == set(wanted)
                 and all(_same(got[k], wanted[k], tolerance) for k in wanted))
+    if isinstance(wanted, list) and wanted and hasattr(wanted[0], "detach"):   # of several shapes, perhaps
+        return (isinstance(got, (list, tuple)) and len(got) == len(wanted)
+                and all(_same(g, w, tolerance) for g, w in zip(got, wanted)))
     if isinstance(wanted, (str, bool, np.bool_)) or wanted is None:
         return np.ndim(got) == 0 and bool(np.all(got == wanted))
     try:

@@ -6,14 +6,20 @@ import torch
 from torch import nn
 
 from ft_course.classroom.exercises import exercise
-from ft_course.classroom.expect import NotAttempted, Wrong, call, called, expect, expect_call
+from ft_course.classroom.expect import NotAttempted, Wrong, expect, expect_call, expect_cases
 from ft_course.training import HParams, step_plan
+
+
+def steps(rows, size, accumulation, epochs) -> int:
+    "Steps of a run, as the course's own loop plans them."
+    hparams = HParams(num_train_epochs=epochs, per_device_train_batch_size=size, gradient_accumulation_steps=accumulation)
+    return len(step_plan([1]*rows, hparams))
 
 
 @exercise("05.steps")
 def check_steps(steps_of_run: callable):
     "Batches and steps are rounded up within each epoch."
-    for rows, size, accumulation, epochs, why in [
+    expect_cases(steps_of_run, steps, [
             (64, 32, 1, 1, "Two batches, and each is a step."),
             (64, 32, 1, 3, "Every epoch goes through all the rows."),
             (70, 32, 1, 1, "The last rows make a smaller batch, and it is trained on too."),
@@ -23,17 +29,7 @@ def check_steps(steps_of_run: callable):
                            "epochs."),
             (5, 32, 4, 2, "Fewer rows than a batch still make a batch, and it makes a step."),
             (100, 32, 3, 5, "This is the example of the task."),
-            (4000, 32, 1, 2, "That is the run of chapter 01 with batches of 32.")]:
-        hparams = HParams(per_device_train_batch_size=size, gradient_accumulation_steps=accumulation,
-                          num_train_epochs=epochs)
-        expect_call(steps_of_run, rows, size, accumulation, epochs,
-                    wanted=len(step_plan([1]*rows, hparams)), why=why)
-
-
-def _as_number(value):
-    "A tensor or array that holds one number as that number; anything else as it is."
-    if hasattr(value, "detach"): value = value.detach().numpy()
-    return value.item() if getattr(value, "size", 0) == 1 else value
+            (4000, 32, 1, 2, "That is the run of chapter 01 with batches of 32.")])
 
 
 @exercise("05.loss")
@@ -53,24 +49,11 @@ def check_loss(batch_loss: callable):
                                                   "row's largest score off all its scores first."),
              (torch.tensor([[0., 1000.]]), [0], "The probability is too small for a number, and its logarithm is "
                                                 "not: take the logarithm of the sum, and subtract the score.")]
-    for logits, labels, why in cases:
-        labels = torch.tensor(labels)
-        wanted = nn.functional.cross_entropy(logits, labels, ignore_index=-100).item()
-        got, when = _as_number(call(batch_loss, logits, labels)), called(batch_loss, logits, labels)
-        asked = (labels != -100).float()
-        if isinstance(got, float) and asked.mean() < 1 and abs(got - wanted*asked.mean().item()) < 1e-5:
-            raise Wrong(f"{when} is {got:.6g}, and should be {wanted:.6g}. You left the rows with -100 out of "
-                        "the sum, "
-                        "and counted them when you divided.")
-        expect(got, wanted, when, why, 1e-4)
-
-
-def _as_tensors(got, n: int, when: str) -> list:
-    "What the learner's function gave as a list of `n` tensors."
-    if not isinstance(got, (list, tuple)): raise Wrong(f"{when} gave {type(got).__name__} and not a list; "
-                                                       "return a list of tensors.")
-    if len(got) != n: raise Wrong(f"{when} gave {len(got)} tensors for {n}; every gradient needs its own.")
-    return list(got)
+    def loss(logits, labels): return nn.functional.cross_entropy(logits, labels, ignore_index=-100)
+    def counted_all(logits, labels):
+        return {"You left the rows with -100 out of the sum, and counted them when you divided.":
+                loss(logits, labels)*(labels != -100).double().mean()}
+    expect_cases(batch_loss, loss, [(logits, torch.tensor(labels), why) for logits, labels, why in cases], counted_all, 1e-4)
 
 
 @exercise("05.clip")
@@ -87,13 +70,10 @@ def check_clip(clipped: callable):
              ([torch.randn(*shape, generator=draw) for shape in [(3, 4), (7,), (1, 1, 2)]], 2., ""),
              ([torch.zeros(2), torch.zeros(1, 2)], 1., "A gradient of zero has norm zero: do not divide "
                                                        "by it.")]
-    for gradients, limit, why in cases:
-        when = called(clipped, gradients, limit)
+    def shrunk(gradients, limit):
         norm = torch.cat([g.flatten() for g in gradients]).norm()
-        factor = min(1., limit/norm.item()) if norm else 1.
-        got = _as_tensors(call(clipped, gradients, limit), len(gradients), when)
-        for i, (mine, g) in enumerate(zip(got, gradients)):
-            expect(mine, g*factor, f"Tensor {i} of {when}", why, 1e-4)
+        return [g*min(1., limit/norm.item()) if norm else g for g in gradients]
+    expect_cases(clipped, shrunk, cases, tolerance=1e-4)
 
 
 @exercise("05.combine")

@@ -3,15 +3,15 @@ import math
 
 import numpy as np
 
+from ft_course.classroom.checks.ch05 import steps
 from ft_course.classroom.exercises import exercise
-from ft_course.classroom.expect import Wrong, call, called, expect, expect_call
-from ft_course.training import HParams, step_plan
+from ft_course.classroom.expect import Wrong, call, called, expect, expect_call, expect_cases
 
 
 @exercise("06.steps")
 def check_steps(n_steps: callable):
     "Counts the optimiser's steps of a run."
-    for rows, size, k, epochs, why in [
+    expect_cases(n_steps, steps, [
         (640, 32, 1, 1, "Every row is in one batch of each epoch, and every batch makes one step."),
         (640, 32, 1, 3, "Every epoch goes over all the rows again."),
         (1000, 32, 1, 1, "The rows that do not fill the last batch make a smaller batch, which still makes a "
@@ -22,11 +22,7 @@ def check_steps(n_steps: callable):
         (5, 32, 1, 2, "Fewer rows than a batch holds are still a batch."),
         (33, 32, 8, 4, "Fewer batches than a step holds are still a step."),
         (100, 10, 1, 0, "No epochs, no steps."),
-    ]:
-        settings = HParams(num_train_epochs=epochs, per_device_train_batch_size=size,
-                           gradient_accumulation_steps=k)
-        plan = step_plan([5]*rows, settings)
-        expect_call(n_steps, rows, size, k, epochs, wanted=len(plan), why=why)
+    ])
 
 
 def _linear_schedule(step, n_steps, peak, warmup):
@@ -101,7 +97,7 @@ def _within_one_standard_error(scores, minutes):
 @exercise("06.choose")
 def check_choose(cheapest: callable):
     "The one-standard-error rule."
-    for scores, minutes, why in [
+    expect_cases(cheapest, _within_one_standard_error, [
         ({"a": [.70, .72, .74], "b": [.80, .82, .78]}, {"a": 1, "b": 9},
          "A cheap setting that is clearly worse is not good enough."),
         ({"a": [.70, .80, .803], "b": [.795, .81, .795]}, {"a": 1, "b": 2},
@@ -120,8 +116,7 @@ def check_choose(cheapest: callable):
         ({"only": [.5, .6]}, {"only": 4}, "One setting is a table too."),
         ({"x": [.80, .82, .78], "y": [.81, .79, .80, .801], "z": [.60, .61, .62]}, {"x": 2, "y": 8, "z": 1},
          "The rows come in any order."),
-    ]:
-        expect_call(cheapest, scores, minutes, wanted=_within_one_standard_error(scores, minutes), why=why)
+    ])
 
 
 def _lead_of_best(n_trials, spread):

@@ -2,35 +2,29 @@
 import numpy as np
 
 from ft_course.classroom.exercises import exercise
-from ft_course.classroom.expect import NotAttempted, Wrong, call, called, expect, expect_call, shown
+from ft_course.classroom.expect import NotAttempted, Wrong, call, called, expect, expect_call, expect_cases, mistaken, shown
 
 
 @exercise("07.warmup")
 def check_warmup(dropped: callable):
     "Zeros where the mask is 0; elsewhere x / (1 - p)."
     rng = np.random.default_rng(7)
-    for size, p in (4, .5), (6, .25), (5, 0.), (3, .9):
-        x, keep = rng.integers(1, 9, size).astype(float).tolist(), rng.integers(0, 2, size).tolist()
-        if p == 0: keep = [1]*size
-        if p == .25: keep = [1, 0, 0, 1, 1, 0]
-        wanted = [v*k / (1 - p) for v, k in zip(x, keep)]
-        expect_call(dropped, x, keep, p, wanted=wanted, why=_why_not(call(dropped, x, keep, p), x, keep, p))
+    cases = [([3., 8., 2., 5., 1., 9.], [1, 0, 0, 1, 1, 0], .25), ([2., 7., 4., 1., 6.], [1]*5, 0.)]
+    cases += [(rng.integers(1, 9, size).astype(float).tolist(), rng.integers(0, 2, size).tolist(), p) for size, p in ((4, .5), (3, .9))]
+    def right(x, keep, p): return np.array(x)*keep / (1 - p)
+    expect_cases(dropped, right, [(*case, "It has as many numbers as x.") for case in cases], _other_drops)
     x, keep = rng.normal(size=20), rng.integers(0, 2, 20)
     expect(np.asarray(call(dropped, x, keep, .3), float), x*keep / .7, "with arrays instead of lists, the result")
 
 
-def _why_not(got, x, keep, p) -> str:
-    "The sentence for a plausible mistake."
-    try: got = np.asarray(got, float)
-    except (TypeError, ValueError): return ""
-    x, keep = np.asarray(x), np.asarray(keep)
-    if got.shape != x.shape: return "It has as many numbers as x."
+def _other_drops(x, keep, p) -> dict:
+    x, keep = np.array(x), np.array(keep)
     likely = {"The numbers that stay have to be scaled up, or the next layer sees less in training than later.": x*keep,
               "They are scaled down; the average over many masks has to be x.": x*keep*(1 - p),
               "The zeros of the mask are what goes.": x*(1 - keep) / (1 - p)}
     if p: likely["A number stays with probability 1 - p."] = x*keep / p
     if keep.any(): likely["The scale comes from p, not from how many this one mask happens to keep."] = x*keep*len(x) / keep.sum()
-    return next((why for why, value in likely.items() if np.allclose(got, value)), "")
+    return likely
 
 
 @exercise("07.stop")
@@ -91,15 +85,9 @@ def check_choose(flattery: callable):
                    winner[:n].mean() - right[:, n:].mean(axis=1).max(),
                "Compare with the same model on the other items, not with the average of all models.":
                    winner[:n].mean() - right[:, n:].mean()}
-        said = next((w for w, v in why.items() if np.ndim(got) == 0 and _near(got, v)), "")
-        if _near(got, -wanted) and not _near(got, wanted): said = "It is the first part minus the others, so that flattery is positive."
-        expect(got, wanted, f"flattery of {n_models} models on {n_items} items with n={n}", said)
+        why["It is the first part minus the others, so that flattery is positive."] = -wanted
+        expect(got, wanted, f"flattery of {n_models} models on {n_items} items with n={n}", mistaken(got, wanted, why))
     expect(call(flattery, right, 30), wanted, "with an array instead of lists, the result")
-
-
-def _near(got, value) -> bool:
-    try: return bool(np.isclose(float(got), value))
-    except (TypeError, ValueError): return False
 
 
 @exercise("07.stretch")
@@ -126,7 +114,7 @@ def check_stretch(mended_loss: callable):
                   "The logits are divided by the temperature, not multiplied.":
                       loss(1/best(choice, lambda t, rows: loss(1/t, rows)), rest),
                   "It is the mean over the items, not their sum.": wanted*(total - n)}
-        why = "" if _near(got, wanted) else next((w for w, v in likely.items() if _near(got, v)), "")
+        why = mistaken(got, wanted, likely)
         if first > 1000 and not why: why = "Large logits overflow in np.exp; subtract each row's largest value first."
         expect(got, wanted, f"mended_loss of {total} items and {classes} classes with n={n}", why, tolerance=1e-4)
 

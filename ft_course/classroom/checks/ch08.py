@@ -4,7 +4,7 @@ import math
 import numpy as np
 
 from ft_course.classroom.exercises import exercise
-from ft_course.classroom.expect import Wrong, call, called, expect, expect_call
+from ft_course.classroom.expect import Wrong, call, called, expect, expect_call, expect_cases
 from ft_course.prompting import shared_prefix
 
 
@@ -12,14 +12,6 @@ def _label_probabilities(logs, normalize):
     scores = np.array([np.mean(v) if normalize else np.sum(v) for v in logs.values()])
     odds = np.exp(scores - scores.max())
     return dict(zip(logs, (odds / odds.sum()).tolist()))
-
-
-def _as_dict(got, wanted, when):
-    "A dict of numbers, whatever type of number it holds."
-    if not isinstance(got, dict): raise Wrong(f"{when} has to be a dict from label to probability.")
-    if set(got) != set(wanted):
-        raise Wrong(f"{when} has the keys {sorted(map(str, got))}; every label of `logs` has to be one.")
-    return {k: float(v) for k, v in got.items()}
 
 
 @exercise("08.labels")
@@ -38,11 +30,7 @@ def check_labels(label_probabilities: callable):
              ({"long": [-400., -500.], "longer": [-300., -601.]}, False,
               "The exponential of a very small score is zero: take away the largest score first."),
              ({"only": [-3., -1.]}, False, "A single label has all the probability.")]
-    for logs, normalize, why in cases:
-        when = called(label_probabilities, logs, normalize)
-        with np.errstate(all="ignore"): got = call(label_probabilities, logs, normalize)
-        wanted = _label_probabilities(logs, normalize)
-        expect(_as_dict(got, wanted, when), wanted, when, why)
+    with np.errstate(all="ignore"): expect_cases(label_probabilities, _label_probabilities, cases)
 
 
 @exercise("08.saved")
@@ -51,7 +39,10 @@ def check_saved(tokens_read: callable):
     rng = np.random.default_rng(8)
     def drawn(n): return rng.integers(10, 99, n).tolist()
     same = drawn(6)
-    for rows, why in [
+    def both(rows):
+        n, whole = len(shared_prefix(rows)), sum(map(len, rows))
+        return whole, n + whole - n*len(rows)
+    expect_cases(tokens_read, both, [
         ([[5, 6, 7], [5, 6, 8, 9]], "The shared beginning is computed once, what is left of each row as well."),
         ([[5, 6], [5, 6, 7]], "The shorter row would have nothing left to ask; it keeps its last token."),
         ([[1, 2, 3], [9, 2, 3]], "Tokens that agree after a difference depend on what stood before: "
@@ -62,10 +53,7 @@ def check_saved(tokens_read: callable):
         ([same], "A row alone shares all of itself with itself, and keeps one token."),
         ([[4], [4]], "A row of a single token has nothing to give."),
         ([[4, 5], [4]], "The shortest row decides how much can be shared at most."),
-    ]:
-        n = len(shared_prefix(rows))
-        whole = sum(map(len, rows))
-        expect_call(tokens_read, rows, wanted=(whole, n + whole - n*len(rows)), why=why)
+    ])
 
 
 def _luck(scores):

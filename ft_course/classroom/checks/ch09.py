@@ -2,21 +2,7 @@
 import numpy as np
 
 from ft_course.classroom.exercises import exercise
-from ft_course.classroom.expect import Wrong, call, called, expect, shown
-
-
-def _as_array(value):
-    "The value as an array of floats, or None."
-    try: return np.asarray(value.detach() if hasattr(value, "detach") else value, float)
-    except (TypeError, ValueError): return None
-
-
-def _mistake(got, likely: dict) -> str:
-    "The sentence of the mistake whose value this is."
-    got = _as_array(got)
-    if got is None: return ""
-    return next((why for why, value in likely.items() if got.shape == np.shape(value)
-                 and np.allclose(got, value, atol=1e-6, equal_nan=True)), "")
+from ft_course.classroom.expect import Wrong, call, called, expect, mistaken, shown
 
 
 def _unit(vectors): return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
@@ -43,7 +29,7 @@ def check_mean(mean_vectors: callable):
         got = call(mean_vectors, states, mask)
         wanted = _unit(mean)
         when = called(mean_vectors, states, mask) if len(lengths) == 1 else f"mean_vectors of {len(lengths)} texts of {', '.join(map(str, lengths))} tokens"
-        expect(got, wanted, when, "" if _mistake(got, {"right": wanted}) else _mistake(got, likely), tolerance=1e-4)
+        expect(got, wanted, when, mistaken(got, wanted, likely), tolerance=1e-4)
 
 
 @exercise("09.recall")
@@ -71,10 +57,8 @@ def check_recall(recall_at: callable):
                 else f"recall_at of {n_queries} queries among {n} vectors with k={k}")
         if np.ndim(got) != 0 and np.size(got) != 1:
             raise Wrong(f"{when} has the shape {np.shape(got)}; return one number.")
-        got = float(np.asarray(_as_array(got)).reshape(()))
-        why = "" if np.isclose(got, right.mean()) else _mistake(got, likely)
-        if not why and k > n: why = "There are fewer rows than k; then every row is among them."
-        expect(got, float(right.mean()), when, why)
+        why = mistaken(got, right.mean(), likely) or "There are fewer rows than k; then every row is among them."*(k > n)
+        expect(got, right.mean(), when, why)
 
 
 def _neighbourhood(rng, n, k, twice):
@@ -116,8 +100,8 @@ def check_suspects(suspects: callable):
                   "Those are the texts that are *not* outvoted.": [i for i in range(n) if i not in wanted],
                   "One other label is not enough: the text's own label must have fewer votes than the most frequent one.": [
                       i for i in range(n) if any(labels[j] != labels[i] for j in np.argsort(-np.where(np.arange(n) == i, -np.inf, vectors @ vectors[i]))[:k])]}
-        why = "" if _mistake(got, {"right": wanted}) else _mistake(got, likely)
-        if not why and _as_array(got) is not None and np.array_equal(np.sort(_as_array(got)), wanted): why = "The row numbers are right; give them in rising order."
+        why = mistaken(got, wanted, likely)
+        if not why and np.array_equal(np.sort(got), wanted): why = "The row numbers are right; give them in rising order."
         expect(got, wanted, f"suspects of {n} texts with k={k}", why)
 
 
@@ -167,6 +151,6 @@ def check_spread(spread: callable):
                   "Those are close to the chosen ones; the smallest cosine is asked for.": _spread(vectors, n, start, pick=np.argmax),
                   "Those are the texts nearest to `start`; the next one should be far from all that are chosen.": np.argsort(-(vectors @ vectors[start]))[:n],
                   "The cosine to the *nearest* chosen one decides, that is the largest of its cosines to them.": _spread(vectors, n, start, near=np.min)}
-        why = "" if list(got) == wanted else _mistake(got, likely)
-        if not why and (vectors.shape[0] in (5, 8)): why = "Of texts that are equally far the one with the lower row number is next."
+        why = mistaken(got, wanted, likely)
+        if not why and len(vectors) in (5, 8): why = "Of texts that are equally far the one with the lower row number is next."
         expect(list(got), wanted, when, why)

@@ -2,14 +2,15 @@
 import numpy as np
 
 from ft_course.classroom.exercises import exercise
-from ft_course.classroom.expect import Wrong, call, called, expect, expect_call
+from ft_course.classroom.expect import Wrong, call, called, expect, expect_cases
 from ft_course.retrieval.ranking import reciprocal_rank_fusion
 
 
 @exercise("10.recall")
 def check_recall(recall: callable):
     "The share of queries with a right document among the first k."
-    for rankings, right, k, why in [
+    def share(rankings, right, k): return np.mean([bool(set(r[:k]) & w) for r, w in zip(rankings, right)])
+    expect_cases(recall, share, [
         ([["a", "b"], ["c"]], [{"b"}, {"a"}], 2,
          "The first query has a right one in second place, the second has none."),
         ([["a", "b", "c"]], [{"b"}], 1, "A right document in second place is not among the first one."),
@@ -22,9 +23,7 @@ def check_recall(recall: callable):
          "A ranking may be shorter than k, or empty; its query counts all the same."),
         ([["a", "b", "c", "d"]]*2, [{"d"}, {"c"}], 3,
          "The third place is among the first three, the fourth is not."),
-    ]:
-        wanted = sum(bool(set(r[:k]) & w) for r, w in zip(rankings, right)) / len(rankings)
-        expect_call(recall, rankings, right, k, wanted=wanted, why=why)
+    ])
 
 
 @exercise("10.fuse")
@@ -47,9 +46,6 @@ def check_fuse(fuse: callable):
         (drawn[2], 1, "Add 1/(constant + rank) over the rankings, rank 1 for the first."),
     ]:
         got = call(fuse, rankings, constant)
-        if isinstance(got, dict):
-            raise Wrong(f"{called(fuse, rankings, constant)} is a dict; return the list of its names, best "
-                        f"first.")
         expect(list(got), list(reciprocal_rank_fusion(rankings, constant=constant)),
                called(fuse, rankings, constant), why)
 
