@@ -1,14 +1,12 @@
 "Files that are whole or absent, and writers that take turns."
 import contextlib
-import errno
 import os
-import re
 import secrets
 import shutil
 import time
 from pathlib import Path
 
-from ft_course.core.errors import CourseError, disk_error
+from ft_course.core.errors import CourseError, disk_error, system_error
 
 
 @contextlib.contextmanager
@@ -33,16 +31,8 @@ def atomic_path(
             shutil.rmtree(old, ignore_errors=True)
         else: os.replace(tmp, path)
     except Exception as err:
-        # safetensors wraps the system's number in a text, PyTorch's writer raises another error while handling the system's
-        number = (err.errno if isinstance(err, OSError)
-                  else int((re.search(r"os error (\d+)", str(err)) or [0, 0])[1]))
-        behind = err.__context__
-        while not number and behind:
-            if isinstance(behind, OSError) and behind.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS):
-                number = behind.errno
-            behind = behind.__context__
-        if not number: raise
-        raise disk_error(OSError(number, os.strerror(number)), path) from err
+        if not system_error(err): raise
+        raise disk_error(err, path) from err
     finally:
         with contextlib.suppress(OSError):
             if tmp.is_dir(): shutil.rmtree(tmp, ignore_errors=True)
@@ -63,7 +53,7 @@ def locked(
     except Timeout as err:
         raise CourseError(f"Another program has been writing to {Path(lock).parent} for {wait} seconds; wait for it, or end it "
                           "(restart the other notebook's kernel, say), and try again.") from err
-    except OSError as err: raise disk_error(err, lock) from err
+    except OSError as err: raise disk_error(err, Path(lock).parent) from err
 
 
 @contextlib.contextmanager
