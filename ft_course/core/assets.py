@@ -280,7 +280,7 @@ def _make(asset: Asset, key: str, pins: dict, folder: Path):
                         "conversion": asset.conversion, "files": _digests(tmp)}, indent=1), encoding="utf-8")
         for part in tmp.iterdir():   # some writers make files that only their owner can read; this folder may be shared
             if part.is_file(): part.chmod(0o644)
-    shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(partial, ignore_errors=True)
 
 def check_memory(
     name: str,            # any name of a model
