@@ -11,7 +11,7 @@ import ft_course
 from ft_course.classroom import time_needed
 from ft_course.classroom.quizzes import quiz_names
 from ft_course.classroom.solutions import exercise_names
-from ft_course.core.contents import chapter, contents, contents_table, hours
+from ft_course.core.contents import chapter, contents, hours
 
 NOTEBOOKS = sorted(p.relative_to(ROOT/"nbs").as_posix() for p in (ROOT/"nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
 LINK = re.compile(r"\[([^\]]*)\]\(([^)\s]+\.ipynb)[^)]*\)")
@@ -37,6 +37,17 @@ def test_a_chapter_is_what_its_notebook_says(c):
 
 def test_quizzes_and_exercises_belong_to_chapters():
     assert {n.split(".")[0] for n in (*quiz_names(), *exercise_names())} <= {c.number for c in contents()}
+
+
+def contents_table() -> str:
+    "The chapters as a Markdown table, with links from the top folder of the repository; a star marks the core path."
+    rows, part = ["| | chapter | its question | hours |", "|---|---|---|---|"], ""
+    for c in contents():
+        if c.part != part: rows.append(f"| | **{c.part}** | | |")
+        part = c.part
+        rows.append(f"| {c.number}{'*' if c.core else ''} | [{c.title}](nbs/{c.file}) | {c.question} | "
+                    f"{hours(c.reading)} + {hours(c.exercises)} |")
+    return "\n".join(rows)
 
 
 def test_the_index_shows_the_table():

@@ -86,6 +86,14 @@ def in_words(err: BaseException) -> str:
     return type(err).__name__ + (f": {textwrap.shorten(message, 300)}" if message else "")
 
 
+def tried(what: str, function, *args, **kwargs):
+    "What the learner's function returns. Raises `Wrong`, \"`what` raised ...\", when it raises, `NotAttempted` for an empty one."
+    try: return function(*args, **kwargs)
+    except (KeyboardInterrupt, TooLong): raise
+    except NotImplementedError as err: raise NotAttempted() from err
+    except BaseException as err: raise Wrong(f"{what} raised {in_words(err)}") from err
+
+
 def call(
     function,
     *args,
@@ -93,11 +101,7 @@ def call(
 ):
     """What the learner's function returns for copies of these inputs.
     Raises `Wrong` when it raises, `NotAttempted` for an empty one."""
-    when = called(function, *args, **kwargs)
-    try: result = function(*copy.deepcopy(args), **copy.deepcopy(kwargs))
-    except (KeyboardInterrupt, TooLong): raise
-    except NotImplementedError as err: raise NotAttempted() from err
-    except BaseException as err: raise Wrong(f"{when} raised {in_words(err)}") from err
+    result = tried(called(function, *args, **kwargs), function, *copy.deepcopy(args), **copy.deepcopy(kwargs))
     if result is None or result is ...: raise NotAttempted()
     return result
 

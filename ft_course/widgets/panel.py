@@ -116,7 +116,10 @@ class Experiment(Panel):
     def run(self, wait: bool = False) -> "Experiment":
         "Starts a run with the present settings; with `wait=True`, returns when it has ended."
         if self.training: return self._say("A run is going on: wait for it, or press Stop.")
-        try: job = self._new_job()
+        expected = None
+        try:
+            with contextlib.suppress(CourseError): expected = self.expected().seconds
+            job = Job(self.unfitted(), self.data(), self._news, self._done, self.settings, expected)
         except (ValueError, CourseError) as err: return self._say(str(err))
         before, self._job = self._job, job
         self._say("Loading the model…")
@@ -185,11 +188,6 @@ class Experiment(Panel):
         if not live and not self.kept.records: return
         run = self._job.watch.drawn if live else self.kept.records[-1]
         self.view.curves.value = loss_curves(run, self.kept.pinned, self.old_task)
-
-    def _new_job(self) -> Job:
-        expected = None
-        with contextlib.suppress(CourseError): expected = self.expected().seconds
-        return Job(self.unfitted(), self.data(), self._news, self._done, self.settings, expected)
 
     def _news(self, watch: Watch):
         if not watch.losses and not watch.stopping: self._say(f"Training: {watch.n_steps} steps.")

@@ -3,7 +3,7 @@ import numpy as np
 import pandas as pd
 
 from ft_course.classroom.exercises import exercise
-from ft_course.classroom.expect import Wrong, call, called, expect, expect_cases
+from ft_course.classroom.expect import Wrong, call, called, expect, expect_cases, tried
 
 
 @exercise("03.cut")
@@ -109,9 +109,8 @@ def check_confuse(confuse: callable):
     labels = np.random.default_rng(31).permutation(["business"]*60 + ["politics"]*30 + ["tech"]*20).tolist()
     for share, wanted in ((.4, 24), (0, 0), (1, 60), (.05, 3)):
         given = list(labels)
-        try: got = confuse(given, "business", "politics", share, 0)
-        except Exception as err: raise Wrong(f'confuse(labels, "business", "politics", {share}, 0) raised {type(err).__name__}: {err}') from err
         when = f'confuse(labels, "business", "politics", {share}, 0)'
+        got = tried(when, confuse, given, "business", "politics", share, 0)
         if got is None or got is ...: return call(lambda: got)   # not attempted
         got = [str(x) for x in got] if np.ndim(got) == 1 else got
         if not isinstance(got, list) or len(got) != len(labels): raise Wrong(f"{when} has to give {len(labels)} labels, one for each row.")

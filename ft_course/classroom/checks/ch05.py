@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from ft_course.classroom.exercises import exercise
-from ft_course.classroom.expect import NotAttempted, Wrong, expect, expect_call, expect_cases
+from ft_course.classroom.expect import NotAttempted, Wrong, expect, expect_call, expect_cases, tried
 from ft_course.training import HParams, step_plan
 
 
@@ -103,8 +103,7 @@ def _call_hook(hook, event: str, run):
     "Calls the learner's callback as the loop does."
     if not hasattr(hook, event): raise Wrong(f"The loop wants to call `{event}` and your callback has none: "
                                              "derive the class from `Callback`.")
-    try: getattr(hook, event)(run)
-    except Exception as err: raise Wrong(f"`{event}` raised {type(err).__name__}: {err}") from err
+    tried(f"`{event}`", getattr(hook, event), run)
 
 
 def _run_begun(hook, seconds_before: float = 0.):
@@ -128,15 +127,11 @@ def _stop_after_step(hook, run) -> str:
 def check_stop(StopAfter: callable):
     "Stops at the end of a step, after so many seconds of the run, with a reason, in every run anew."
     if _nothing_written(StopAfter): raise NotAttempted()
-    def made(seconds):
-        try: return StopAfter(seconds)
-        except Exception as err: raise Wrong(f"StopAfter({seconds}) raised {type(err).__name__}: "
-                                             f"{err}") from err
-    hook = made(60)
+    hook = tried("StopAfter(60)", StopAfter, 60)
     run = _run_begun(hook)
     if _stop_after_step(hook, run): raise Wrong("StopAfter(60) stopped a run at its first step, long before the minute "
                                      "was over.")
-    hook = made(.3)
+    hook = tried("StopAfter(0.3)", StopAfter, .3)
     run = _run_begun(hook, .35)
     if run.stop: raise Wrong("StopAfter(0.3) stopped the run before its first step was done; look at the "
                              "clock after a step.")
@@ -155,11 +150,10 @@ def _call_method(optimizer, name: str):
     "Calls a method of the learner's optimiser."
     if not hasattr(optimizer, name): raise Wrong(f"The optimiser has no `{name}`, which every training loop "
                                                  "calls.")
-    try: return getattr(optimizer, name)()
-    except Exception as err:
-        more = (" Moving weights is no part of what is differentiated: do it under `torch.no_grad()`."
-                if "requires grad" in str(err) else "")
-        raise Wrong(f"`{name}()` raised {type(err).__name__}: {str(err).rstrip('.')}.{more}") from err
+    try: return tried(f"`{name}()`", getattr(optimizer, name))
+    except Wrong as err:
+        if "requires grad" not in str(err): raise
+        raise Wrong(f"{err} Moving weights is no part of what is differentiated: do it under `torch.no_grad()`.") from err
 
 
 @exercise("05.sign")
@@ -169,9 +163,7 @@ def check_sign(SignSGD: callable):
     start = [torch.tensor([1., -2., .5, 3.]), torch.tensor([[.5], [.25]]), torch.tensor([7.])]
     for lr in (.1, .01):
         parameters = [nn.Parameter(s.clone()) for s in start]
-        try: optimizer = SignSGD((p for p in parameters), lr)
-        except Exception as err: raise Wrong(f"SignSGD(parameters, {lr}) raised {type(err).__name__}: "
-                                             f"{err}") from err
+        optimizer = tried(f"SignSGD(parameters, {lr})", SignSGD, (p for p in parameters), lr)
         wanted = [s.clone() for s in start]
         steps = [([4., -.001, 0., 2.], [[-30.], [1e-6]]), ([-1., -1., 5., -.25], [[1.], [-1.]])]
         before = start
