@@ -236,3 +236,11 @@ def test_a_picture_that_fails_is_a_sentence(mine):
 
 def test_code_is_not_stressed_and_html_is_text():
     assert marked_up("`*a` and `b*`, *now* <b>") == "<code>*a</code> and <code>b*</code>, <em>now</em> &lt;b&gt;"
+
+
+def test_a_solved_exercise_says_how_far_one_is(mine, monkeypatch):
+    monkeypatch.setattr(checking, "exercise_names", lambda: ["00.twice", "00.double", "01.f"])
+    for name in ("00.twice", "00.double"): double(name)
+    assert "solved" not in repr(check("00.twice", {"twice": abs}))
+    assert "1 of 2 solved, next: 00.double." in repr(check("00.twice", {"twice": lambda x: 2*x}))
+    assert "All 2 of this chapter are solved." in repr(check("00.double", {"twice": lambda x: 2*x}))

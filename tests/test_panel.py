@@ -12,6 +12,7 @@ from ft_course.data import EXAMPLE_CSV, load_task
 from ft_course.estimators import FineTunedClassifier
 from ft_course.training import HeadOnly, HParams, LastLayers
 from ft_course.widgets import Control, Controls, control_of, expected_cost, experiment
+from ft_course.widgets.controls import CONTROLS
 from ft_course.widgets.jobs import Job, Watch
 from ft_course.widgets.runs import Runs
 
@@ -382,6 +383,21 @@ def test_a_slider_stops_at_its_default_and_at_what_is_set():
     assert "changed" in controls.reasons["learning_rate"].value
     controls.set(**names)
     assert controls.values == names
+
+
+@pytest.mark.parametrize("name", [n for n, c in CONTROLS.items() if c.kind != "choice"])
+def test_reset_gives_every_default_back_exactly(name):
+    "A scale of powers would snap 3e-4 to 3.16e-4: each default is a stop, also an odd one."
+    control = CONTROLS[name]
+    odd = [control.low, control.high] + ([3, 7] if control.kind == "int" else [control.low*1.2345 + .01*control.high, getattr(HParams(), name, control.low)])
+    for default in odd:
+        controls = Controls({name: control}, {name: default})
+        stops = [v for _, v in controls.sliders[name].options] if control.kind != "int" else range(13)
+        assert default in stops and controls.values == {name: default} and "changed" not in controls.reasons[name].value
+        controls.set(**{name: control.high if default != control.high else control.low})
+        assert "changed" in controls.reasons[name].value
+        controls.set(**controls.defaults)
+        assert controls.values == {name: default} and "changed" not in controls.reasons[name].value
 
 
 def test_the_same_settings_make_the_same_estimator(tiny):

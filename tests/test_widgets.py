@@ -63,7 +63,12 @@ def test_a_quiz_explains_each_choice_and_is_kept(mine, name):
     for number in [i for i in range(len(choices)) if i != right] + [right]:
         question.choose(number)
         assert marked_up(choices[number]["why"]) in question.reason.value and ("✓" in question.reason.value) == (number == right)
-    assert recall("quizzes", name)["right"] is True and "You had this one right" in quiz(name).reason.value
+    assert recall("quizzes", name)["right"] is True
+    again = quiz(name)
+    assert again.control.value == right and again.reason.value == question.reason.value, "run again, it shows choice and reason"
+    assert recall("quizzes", name)["answers"] == [c["text"] for c in choices if not c.get("right")] + [choices[right]["text"]]
+    quiz(name).choose(number := (right + 1) % len(choices))
+    assert quiz(name).control.value == number and recall("quizzes", name)["right"] is True, "once right, right"
     with pytest.raises(ValueError, match="no chapter '99'"): quiz("99")
 
 
@@ -107,6 +112,14 @@ def test_a_guess_on_a_scale_of_powers_begins_where_its_slider_stops():
         guess = guess_number("06.x", "?", low, high, log=True)
         steps = (math.log10(guess.control.value) - guess.control.min)/guess.control.step
         assert low <= guess.control.value <= high and steps == pytest.approx(round(steps))
+
+
+def test_guesses_show_their_whole_unit_and_no_zeros_at_the_end(mine):
+    "A format with a letter has them: .4g shows 4.000."
+    for more in ({"unit": "points of macro-F1"}, {"unit": "%", "log": True}):
+        control = guess_number("06.x", "?", .5, 9, **more).control
+        assert control.style.description_width == "initial" and not control.readout_format[-1].isalpha()
+    for slider in guess_curve("06.c", "?", [.5, 1000], 0, 1).sliders: assert not slider.readout_format[-1].isalpha() and slider.layout.width == "max-content"
 
 
 def test_a_name_is_loaded_when_it_is_asked_for():

@@ -8,7 +8,7 @@ from ft_course.classroom.exercises import Exercise, Outcome, evaluate_exercise, 
 from ft_course.classroom.expect import in_words
 from ft_course.classroom.progress import keep, recall
 from ft_course.classroom.running import guarded
-from ft_course.classroom.solutions import model_solutions
+from ft_course.classroom.solutions import exercise_names, model_solutions
 from ft_course.core import CourseError
 from ft_course.core.display import Page, marked_up
 
@@ -56,7 +56,17 @@ def check(
         solved = outcome.state == "solved" or before.get("solved")   # once solved, solved
         said += _keep(name, attempts=before.get("attempts", 0) + 1, solved=solved or None)
         said += _drawn(find_exercise(name), objects)
+        if outcome.state == "solved": said += _so_far(name)
     return Checked(outcome, said)
+
+
+def _so_far(name: str) -> list[str]:
+    "How many of the chapter's exercises are solved, and which one is next."
+    chapter, done = name.split(".")[0], recall("exercises")
+    these = [n for n in exercise_names() if n.startswith(f"{chapter}.")]
+    left = [n for n in these if n != name and not done.get(n, {}).get("solved")]
+    if not left: return [f"All {len(these)} of this chapter are solved."] if these else []
+    return [f"{len(these) - len(left)} of {len(these)} solved, next: {left[0]}."]
 
 
 def _drawn(exercise: Exercise, objects: dict) -> list[str]:

@@ -96,16 +96,17 @@ def _on_scale(value, low, high) -> float:
 
 def _number_slider(low, high, step, unit: str, log: bool):
     "A slider between the ends, at first about halfway; whole numbers where ends and step are."
+    # a readout's format without a letter leaves out zeros at the end
     wide = {"description": unit or "guess", "style": {"description_width": "initial"},
             "layout": {"width": "30em", "max_width": "100%"}}
     if log:
         step, first, last = step or .1, math.log10(low), math.log10(high)
         middle = 10**(first + step*round((last - first)/step/2))   # a place where the slider stops
-        return ipw.FloatLogSlider(value=middle, base=10, min=first, max=last, step=step, readout_format=".2g", **wide)
+        return ipw.FloatLogSlider(value=middle, base=10, min=first, max=last, step=step, readout_format=".2", **wide)
     step = step or (high - low)/100
     if all(float(v).is_integer() for v in (low, high, step)) and isinstance(low, int):
         return ipw.IntSlider(value=(low + high) // 2, min=low, max=high, step=int(step), **wide)
-    return ipw.FloatSlider(value=(low + high)/2, min=low, max=high, step=step, readout_format=".4g", **wide)
+    return ipw.FloatSlider(value=(low + high)/2, min=low, max=high, step=step, readout_format=".4", **wide)
 
 
 class GuessNumber(Guess):
@@ -155,7 +156,7 @@ class GuessCurve(Guess):
         middle, step = (self.low + self.high)/2, (self.high - self.low)/50
         return ipw.FloatSlider(value=middle, min=self.low, max=self.high, step=step, orientation="vertical",
                                description=f"{x:g}", tooltip=f"{self.ylabel} at {self.xlabel} {x:g}".strip(),
-                               readout_format=".2f", layout={"height": "13em", "width": "3.6em"})
+                               readout_format=".3", layout={"height": "13em", "width": "max-content", "min_width": "3.6em"})
 
     def read(self) -> list[float]: return [slider.value for slider in self.sliders]
 

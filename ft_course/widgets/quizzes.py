@@ -7,7 +7,7 @@ from ft_course.classroom.progress import keep, recall
 from ft_course.classroom.quizzes import quiz_names, quiz_question
 from ft_course.core import CourseError
 from ft_course.core.display import marked_up
-from ft_course.widgets.accessibility import WRAP, Status, radio_buttons
+from ft_course.widgets.accessibility import WRAP, Status, named, radio_buttons
 
 
 class Quiz(ipw.VBox):
@@ -15,10 +15,13 @@ class Quiz(ipw.VBox):
     def __init__(self, name: str):
         self.name, self.found, self.reason = name, quiz_question(name), Status()
         self.control = radio_buttons([(c["text"].replace("`", ""), i) for i, c in enumerate(self.found["choices"])])
+        last, texts = recall("quizzes", name).get("answers", [None])[-1], [c["text"] for c in self.found["choices"]]
+        if last in texts:   # as it was left
+            self.control.value = texts.index(last)
+            self._explain(self.found["choices"][self.control.value])
         self.control.observe(lambda change: self._answered(change["new"]), "value")
-        if recall("quizzes", name).get("right") is True: self.reason.say("You had this one right.")
         question = ipw.HTML(f"{WRAP}<p><strong>{marked_up(self.found['question'])}</strong></p>")
-        super().__init__([question, self.control, self.reason])
+        super().__init__([question, self.control, self.reason, named()])
 
     def choose(self, number: int) -> "Quiz":
         "Chooses the choice of this number, counted from 0."
@@ -28,10 +31,13 @@ class Quiz(ipw.VBox):
     def _answered(self, number):
         if number is None: return
         choice = self.found["choices"][number]
-        right = bool(choice.get("right"))
-        text, problem = f"{'✓ Right' if right else '✗ Not so'}: {choice['why']}", ""
-        try: self._keep(choice["text"], right)
+        problem = ""
+        try: self._keep(choice["text"], bool(choice.get("right")))
         except CourseError as err: problem = f"<br>{html.escape(str(err))}"
+        self._explain(choice, problem)
+
+    def _explain(self, choice: dict, problem: str = ""):
+        text = f"{'✓ Right' if choice.get('right') else '✗ Not so'}: {choice['why']}"
         self.reason.say(text, marked_up(text) + problem)
 
     def _keep(self, text: str, right: bool):
