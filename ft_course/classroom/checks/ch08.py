@@ -4,7 +4,7 @@ import math
 import numpy as np
 
 from ft_course.classroom.exercises import exercise
-from ft_course.classroom.expect import Wrong, call, called, expect, expect_call, expect_cases
+from ft_course.classroom.expect import Wrong, call, called, expect, expect_cases
 from ft_course.prompting import shared_prefix
 
 
@@ -93,17 +93,15 @@ def _break_even(shared, own, price, discount, once, each):
 @exercise("08.pays")
 def check_pays(break_even: callable):
     "From how many texts on a model of one's own costs no more than the prompt."
-    for given, why in [
-        ((900, 100, 1., 1., 100., 0.), "A thousand tokens at 1 a million are a thousandth a text."),
-        ((900, 100, 1., .1, 100., 0.), "Shared tokens cost only the share `discount` of the price."),
-        ((0, 250, 4., .5, 30.0007, 0.), "Own tokens cost the full price."),
-        ((2000, 50, 2.5, .25, 400., .0004),
+    expect_cases(break_even, _break_even, [
+        (900, 100, 1., 1., 99.9995, 0., "A thousand tokens at 1 a million are a thousandth a text."),
+        (900, 100, 1., .1, 100., 0., "Shared tokens cost only the share `discount` of the price."),
+        (0, 250, 4., .5, 30.0007, 0., "Own tokens cost the full price."),
+        (2000, 50, 2.5, .25, 400., .0004,
          "The own model costs something for every text, too: only the difference is saved."),
-        ((900, 100, 1., 1., 50.0005, 0.), "At the number before, the own model is still dearer; round up."),
-        ((100, 20, 1., 1., 10., .01),
+        (900, 100, 1., 1., 50.0005, 0., "At the number before, the own model is still dearer; round up."),
+        (100, 20, 1., 1., 10., .01,
          "Where the own model is dearer for each text, it never pays: `math.inf`."),
-        ((500_000, 500_000, .5, 1., 10., .5),
+        (500_000, 500_000, .5, 1., 10., .5,
          "Where a text costs the same on both sides, `once` never comes back: `math.inf`."),
-    ]:
-        whole = given[4] == 100. and given[3] == 1.   # a quotient that rounding may lift over a whole number
-        expect_call(break_even, *given, wanted=_break_even(*given), why=why, tolerance=2e-5 if whole else 1e-9)
+    ], tolerance=1e-9)

@@ -32,7 +32,8 @@ def check_fuse(fuse: callable):
     rng = np.random.default_rng(10)
     names = np.array(list("abcdefgh"))
     drawn = [[rng.permutation(names)[:n].tolist() for n in sizes] for sizes in ((8, 8), (5, 3, 6), (4, 8, 8))]
-    for rankings, constant, why in [
+    def fused(rankings, constant): return list(reciprocal_rank_fusion(rankings, constant=constant))
+    expect_cases(fuse, fused, [
         ([["a", "b"], ["b"]], 60, "A document that stands in both rankings gets something from both."),
         ([["a", "b", "c"]], 60, "A single ranking stays as it is."),
         ([["x", "a", "b"], ["y", "a", "b"], ["z", "b"]], 0,
@@ -44,10 +45,7 @@ def check_fuse(fuse: callable):
         (drawn[0], 60, "Add 1/(constant + rank) over the rankings, rank 1 for the first."),
         (drawn[1], 5, "A document that is missing from a ranking gets nothing from it."),
         (drawn[2], 1, "Add 1/(constant + rank) over the rankings, rank 1 for the first."),
-    ]:
-        got = call(fuse, rankings, constant)
-        expect(list(got), list(reciprocal_rank_fusion(rankings, constant=constant)),
-               called(fuse, rankings, constant), why)
+    ])
 
 
 def _cost(threshold, scores, answerable, invented, refused):
@@ -109,7 +107,7 @@ def check_diverse(diverse: callable):
     def unit(rows): return np.round(rows / np.linalg.norm(rows, axis=-1, keepdims=True), 2)
     rng = np.random.default_rng(12)
     twins = unit(np.array([[1., .1, 0], [1., .1, .01], [.6, -.7, .2], [0, 0, 1.]]))
-    for query, vectors, k, balance, why in [
+    expect_cases(diverse, _diverse, [
         (np.array([1., 0, 0]), twins, 2, 1., "With a balance of 1 only the nearness to the query counts."),
         (np.array([1., 0, 0]), twins, 2, .5, "The twin of a passage that is picked already adds nothing new."),
         (np.array([1., 0, 0]), twins, 3, .5,
@@ -121,7 +119,4 @@ def check_diverse(diverse: callable):
           ((.7, "The value is balance*near - (1 - balance)*(largest similarity to one that is picked)."),
            (.3, "No passage is picked twice, however good it is."),
            (.5, "Compare with all that are picked and take the *largest* similarity, not their sum or mean."))),
-    ]:
-        got = call(diverse, query, vectors, k, balance)
-        expect([int(i) for i in np.ravel(got)], _diverse(query, vectors, k, balance),
-               called(diverse, query, vectors, k, balance), why)
+    ])
