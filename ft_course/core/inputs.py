@@ -56,3 +56,11 @@ def label_codes(labels, classes, what: str = "labels"):
                              f"(theirs: {', '.join(map(str, classes))}); "
                              "correct it or add such rows to the training data")
     return np.array([position[label] for label in labels])
+
+
+def check_settings(
+    **settings,   # name=(value, is it right?, what it has to be)
+):
+    "Raises `ValueError` that names the first setting that is not right, and what it has to be."
+    for name, (value, right, wanted) in settings.items():
+        if not right: raise ValueError(f"{name}={value!r}: it has to be {wanted}")
