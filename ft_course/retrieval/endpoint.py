@@ -141,9 +141,10 @@ class Endpoint:
         except (openai.OpenAIError, CourseError) as err: problem = err
         except (AttributeError, IndexError, KeyError, TypeError, ValueError):   # an answer, but not of this API
             problem = "what it sent is not a chat completion; check the address"
-        said = " ".join(str(problem).split())
+        status = getattr(problem, "status_code", None)
+        said = " ".join(f"{status or ''} {getattr(problem, 'body', None) or problem}".split())   # the server's own words
         if self.key_env is not None: said = said.replace(key, "***")   # before it is cut: half a key is one too
-        if getattr(problem, "status_code", None) in (400, 422, 500):
+        if status in (400, 422, 500):
             named = {name for name in sent.keys() & OPTIONAL.keys() if re.search(OPTIONAL[name], said)}
             if out := named or sent.keys() & BESIDE:   # asked once more without, which a server that wants none of it answers
                 reply = self._request(messages, {name: value for name, value in sent.items() if name not in out})
