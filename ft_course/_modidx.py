@@ -336,6 +336,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'ft_course.prompting._plain': ('2_alternatives/prompting.html#_plain', 'ft_course/prompting.py'),
                                      'ft_course.prompting._schema_checker': ( '2_alternatives/prompting.html#_schema_checker',
                                                                               'ft_course/prompting.py'),
+                                     'ft_course.prompting._tokens_of': ( '2_alternatives/prompting.html#_tokens_of',
+                                                                         'ft_course/prompting.py'),
                                      'ft_course.prompting.airline_prompted': ( '2_alternatives/prompting.html#airline_prompted',
                                                                                'ft_course/prompting.py'),
                                      'ft_course.prompting.airline_prompts': ( '2_alternatives/prompting.html#airline_prompts',

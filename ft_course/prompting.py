@@ -194,20 +194,25 @@ def _answer_tokens(tokenizer, prompt: str, answers: list[str], special: bool) ->
     return [w[len(before):] if w[:len(before)] == before and len(w) > len(before)
             else tokenizer(a, add_special_tokens=False)["input_ids"] for w, a in zip(whole, answers)]
 
-def _check_context(name, tokenizer, network, messages, prompts, answers):
-    "Raises `ValueError` that names the longest part when prompt and answer are more than the model reads."
+def _tokens_of(tokenizer, messages, chat) -> tuple[list[str], list[list[int]]]:
+    "Each conversation as one text, and as tokens."
+    rendered = [render(tokenizer, m, chat) for m in messages]
+    return rendered, tokenizer(rendered, add_special_tokens=not chat, verbose=False)["input_ids"] if rendered else []
+
+def _check_context(name, tokenizer, network, messages, prompts, answer: int):
+    "Raises `ValueError` that names the longest part when a prompt and so many tokens of an answer are too long."
     longest, worst = context_length(network.config), max(range(len(prompts)), key=lambda i: len(prompts[i]))
-    answer, whole = max(map(len, answers)), messages[worst]
     if not longest or len(prompts[worst]) + answer <= longest: return
-    system, text = [m for m in whole if m["role"] == "system"], whole[-1:]
+    whole = messages[worst]
+    system = [m for m in whole if m["role"] == "system"]
     def tokens(turns): return sum(len(tokenizer(m["content"], verbose=False)["input_ids"]) for m in turns)
-    parts = {"answer is the longest part: give its label a shorter word in label_words": answer,
+    parts = {"answer is the longest part: take a shorter word in label_words, or a smaller max_new_tokens": answer,
              "instruction is the longest part: shorten it": tokens(system),
-             "examples are the longest part: take fewer, or a smaller max_length": tokens(whole[len(system):-1]),
-             "text is the longest part: take a smaller max_length": tokens(text)}
+             "examples are the longest part: take fewer, or shorter ones": tokens(whole[len(system):-1]),
+             "text is the longest part: shorten it, by max_length where there is one": tokens(whole[-1:])}
     blame = max(parts, key=parts.get)
-    raise ValueError(f"the prompt has {len(prompts[worst]):,} tokens and with an answer of {answer} it has to "
-                     f"fit into the {longest:,} that {'the model' if isinstance(name, tuple) else name} reads; "
+    raise ValueError(f"the prompt of text {worst} has {len(prompts[worst]):,} tokens and with an answer of {answer} it "
+                     f"has to fit into the {longest:,} that {'the model' if isinstance(name, tuple) else name} reads; "
                      f"with {parts[blame]:,} tokens the {blame}")
 
 def label_words(
@@ -323,13 +328,12 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):
         tokenizer, network = language_model(self.model)
         clean, chat = functools.partial(plain_text, tokenizer), self.chat and bool(tokenizer.chat_template)
         messages = self.conversations(template, texts, examples, clean)
-        rendered = [render(tokenizer, m, chat) for m in messages]
-        prompts = tokenizer(rendered, add_special_tokens=not chat, verbose=False)["input_ids"]
+        rendered, prompts = _tokens_of(tokenizer, messages, chat)
         begin, end = ("", tokenizer.eos_token) if chat else (" ", "\n\n")
         answers = _answer_tokens(tokenizer, rendered[0], [begin + clean(w) for w in words], not chat)
         if any(a == b[:len(a)] for i, a in enumerate(answers) for j, b in enumerate(answers) if i != j):
             answers = _answer_tokens(tokenizer, rendered[0], [begin + clean(w) + end for w in words], not chat)
-        _check_context(self.model, tokenizer, network, messages, prompts, answers)
+        _check_context(self.model, tokenizer, network, messages, prompts, max(map(len, answers)))
         scores = answer_log_likelihoods(network, prompts, answers, self.cache_prefix).astype(float)
         return softmax(scores / [len(a) for a in answers] if self.normalize_length else scores, axis=1)
 
@@ -425,16 +429,10 @@ def generate(
         return model.write([chat_messages(instruction, examples, p) for p in prompts], max_new_tokens,
                            temperature, top_p, stop, random_state, stream)
     tokenizer, network = language_model(model)
-    chat, longest = chat and bool(tokenizer.chat_template), context_length(network.config)
     shown = [[plain_text(tokenizer, t) for t in pair] for pair in examples]
-    rendered = [render(tokenizer, chat_messages(instruction, shown, plain_text(tokenizer, p)), chat)
-                for p in prompts]
-    rows = tokenizer(rendered, add_special_tokens=not chat, verbose=False)["input_ids"] if rendered else []
-    for i, ids in enumerate(rows):
-        if longest and len(ids) + max_new_tokens > longest:
-            raise ValueError(f"prompts[{i}] has {len(ids):,} tokens with its instruction, and with "
-                             f"max_new_tokens={max_new_tokens} that is more than the {longest:,} that "
-                             f"{'the model' if isinstance(model, tuple) else model} reads; shorten it")
+    messages = [chat_messages(instruction, shown, plain_text(tokenizer, p)) for p in prompts]
+    _, rows = _tokens_of(tokenizer, messages, chat and bool(tokenizer.chat_template))
+    if rows: _check_context(model, tokenizer, network, messages, rows, max_new_tokens)
     draw = {"do_sample": True, "temperature": float(temperature), "top_p": float(top_p or 1), "top_k": 0} if temperature else {}
     def finished(texts):
         if stream: stream(until(texts[0], stop))

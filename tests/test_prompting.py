@@ -318,7 +318,7 @@ def test_what_is_written_can_be_watched(small):
 
 
 @pytest.mark.parametrize("settings, says", [({"temperature": -1}, "temperature=-1"), ({"temperature": 1e-300}, "0.001 or more"), ({"top_p": 0}, "top_p=0"), ({"top_p": 1.5}, "top_p=1.5"), ({"stop": "x"}, "stop='x'"),
-                                            ({"stop": [""]}, "stop="), ({"max_new_tokens": 0}, "max_new_tokens=0"), ({"max_new_tokens": 200}, "prompts[0] has")])
+                                            ({"stop": [""]}, "stop="), ({"max_new_tokens": 0}, "max_new_tokens=0"), ({"max_new_tokens": 200}, "the prompt of text 0 has")])
 def test_writing_settings_that_cannot_be(small, settings, says):
     with pytest.raises(ValueError) as err: generate(["books"], small, **settings)
     assert says in str(err.value)

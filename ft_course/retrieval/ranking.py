@@ -96,19 +96,13 @@ class Ranking:
 class Collection:
     "Passages in memory with their vectors: what a search ranks."
     def __init__(self, table=None):   # LanceDB's: number (which orders the rows), document, text, start, stop, vector
-        shape = (table.count_rows(), table.schema.field("vector").type.list_size) if table is not None else (0, 0)
-        self.documents, self.passages, self.vectors = [], [], np.empty(shape, np.float32)   # filled batch by batch
-        numbers = np.empty(shape[0], np.int64)
-        for batch in table.search().limit(None).to_batches(10_000) if table is not None else ():
-            part = slice(len(self.documents), len(self.documents) + len(batch))
-            self.vectors[part] = batch["vector"].flatten().to_numpy().reshape(len(batch), -1)
-            numbers[part] = batch["number"]
-            self.documents += batch["document"].to_pylist()
-            self.passages += map(Passage, *(batch[name].to_pylist() for name in ("text", "start", "stop")))
-        if (numbers[1:] < numbers[:-1]).any():   # the database promises no order
-            order = numbers.argsort()
-            self.documents, self.passages = ([column[i] for i in order] for column in (self.documents, self.passages))
-            self.vectors = self.vectors[order]
+        self.documents, self.passages, self.vectors = [], [], np.empty((0, 0), np.float32)
+        if table is not None:
+            rows = table.to_arrow().sort_by("number")   # the database promises no order
+            self.documents = rows["document"].to_pylist()
+            self.passages = list(map(Passage, *(rows[name].to_pylist() for name in ("text", "start", "stop"))))
+            vectors = rows["vector"].combine_chunks()
+            self.vectors = vectors.flatten().to_numpy().reshape(len(rows), vectors.type.list_size)
         self.places, self._scorers = {}, {}   # document -> number of its first passage, and of the one after its last
         for n, name in enumerate(self.documents): self.places[name] = (self.places.get(name, (n,))[0], n + 1)
         self.starts = np.array([first for first, _ in self.places.values()], int)
