@@ -4,17 +4,15 @@
 
 # %% auto #0
 __all__ = ['SIZE', 'OVERLAP', 'TUNED', 'ARTICLE_INDEX', 'WHOLE', 'QUESTIONS', 'KINDS', 'NOT_FOUND', 'READ', 'RECALL', 'EXAMPLES',
-           'CONDITIONS', 'SCORES', 'FACTS', 'article_texts', 'article_headlines', 'article_index', 'same_story',
-           'tuning_half', 'ranks_from_scores', 'recall_at', 'reciprocal_ranks', 'fused_scores', 'LikelihoodReranker',
-           'load_questions', 'skeleton', 'question_faults', 'question_ranks', 'grounded_prompt', 'first_line',
-           'write_answers', 'supported', 'cited', 'narrowed', 'Answer', 'confidence', 'answer', 'contains',
-           'answer_scores', 'contexts', 'answer_records', 'questions_task', 'Reader', 'answers_table',
+           'CONDITIONS', 'SCORES', 'FACTS', 'article_texts', 'article_headlines', 'article_index', 'recall_at',
+           'reciprocal_ranks', 'LikelihoodReranker', 'load_questions', 'question_ranks', 'grounded_prompt',
+           'first_line', 'write_answers', 'supported', 'cited', 'narrowed', 'Answer', 'confidence', 'answer',
+           'contains', 'answer_scores', 'contexts', 'answer_records', 'questions_task', 'Reader', 'answers_table',
            'unanswerable_table', 'stored_answers', 'decline_curve', 'threshold_keeping', 'fact_articles', 'Memorised',
            'facts_table', 'fact_answers']
 
 # %% ../nbs/2_alternatives/10_rag.ipynb #627e468d
-import functools, hashlib, json, math, numbers, re, tempfile
-from collections import Counter
+import functools, json, math, numbers, re, tempfile
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -24,7 +22,7 @@ from sklearn.base import BaseEstimator
 
 from .core import did_you_mean, progress
 from .core.inputs import check_settings
-from .data import Task, duplicate_groups, load_task, near_duplicate_groups, text_key
+from .data import Task, load_task
 from .embeddings import embed, top_k
 from .estimators import FineTunedGenerator, mean_answer_losses, plain_text, render_prompt
 from .evaluation import METRICS, Metric, answer_words, exact_match, token_f1
@@ -70,34 +68,7 @@ def article_index(
         index.add({name: texts[name] for name in missing[start:start + 103]})
     return index
 
-# %% ../nbs/2_alternatives/10_rag.ipynb #897db565
-def same_story(
-    texts: dict[str, str],       # identifier -> text
-    headlines: dict[str, str],   # of the same documents
-) -> np.ndarray:                 # group numbers, shape (n_documents,)
-    "Groups of documents that may stand for each other: near duplicates of body, or the same headline."
-    from scipy.sparse.csgraph import connected_components
-    bodies = duplicate_groups(list(texts.values()))
-    titles = duplicate_groups([headlines[name] for name in texts], near=None)
-    same = (bodies[:, None] == bodies) | (titles[:, None] == titles)
-    return connected_components(same, directed=False)[1]
-
-def tuning_half(
-    names,             # identifiers
-) -> np.ndarray:       # booleans
-    "Which of them are used for choosing; the others for reporting. It depends on the identifier alone."
-    return np.array([hashlib.sha256(str(name).encode()).digest()[0] % 2 == 0 for name in names])
-
-# %% ../nbs/2_alternatives/10_rag.ipynb #3b0f215b
-def ranks_from_scores(
-    scores: np.ndarray,   # of every document for every query, shape (n_queries, n_documents)
-    right: np.ndarray,    # booleans of the same shape: would this document do?
-) -> np.ndarray:          # shape (n_queries,), from 1; infinity where no document is right
-    "Rank of each query's first right document; of equal scores the earlier document stands first."
-    order = np.argsort(-scores, axis=1, kind="stable")
-    found = np.take_along_axis(right, order, axis=1)
-    return np.where(found.any(axis=1), 1. + found.argmax(axis=1), np.inf)
-
+# %% ../nbs/2_alternatives/10_rag.ipynb #6984779f
 def recall_at(ranks, k: int) -> np.ndarray:
     "1 or 0 a query: is a right document among the first k?"
     return (np.asarray(ranks, float) <= k).astype(float)
@@ -105,17 +76,6 @@ def recall_at(ranks, k: int) -> np.ndarray:
 def reciprocal_ranks(ranks) -> np.ndarray:
     "1/rank of each query's first right document, 0 where there is none; the mean is the MRR."
     return 1 / np.asarray(ranks, float)
-
-def fused_scores(
-    scores: dict,            # "lexical" and "dense", as from `document_scores`
-    weight: float = .5,      # share of the ranks by meaning
-    constant: float = 60,
-) -> np.ndarray:             # of the same shape
-    "Reciprocal rank fusion of two score matrices."
-    from scipy.stats import rankdata
-    def gives(matrix, share): return share / (constant + rankdata(-matrix, method="ordinal", axis=1))
-    by_words = np.where(scores["lexical"] > 0, gives(scores["lexical"], 1 - weight), 0)
-    return by_words + gives(scores["dense"], weight)
 
 # %% ../nbs/2_alternatives/10_rag.ipynb #7d97e3d9
 class LikelihoodReranker:
@@ -144,47 +104,6 @@ def load_questions(
     lines = Path(file).read_text(encoding="utf-8").split("\n")
     return pd.DataFrame([json.loads(line) for line in lines if line.strip()],
                         columns=["id", "question", "answers", "kind", "article", "sentences", "also"])
-
-# %% ../nbs/2_alternatives/10_rag.ipynb #5f988f6b
-def skeleton(
-    question: str,
-) -> str:
-    "The question with names, numbers and quoted titles masked: equal skeletons come from one template."
-    words = re.sub(r"[\"'“”‘’](?:[A-Z][\w' ]*)[\"'“”‘’]", "_", question).rstrip("?").split() or [""]
-    masked = [words[0].lower(), *("_" if re.search(r"[A-Z\d£$€%]", w) else w.lower().strip(",.;:")
-                                  for w in words[1:])]
-    return re.sub(r"_(( and| of| the| for| in)* _)+", "_", " ".join(masked))
-
-def question_faults(
-    questions,       # a DataFrame as from `load_questions`
-    articles: dict,  # identifier -> text
-    most: int = 4,   # questions that may open with the same three words
-) -> list[str]:
-    "What is wrong with the questions, a sentence each: rows that do not fit, near duplicates, templates."
-    rows, faults = questions.to_dict("records"), []
-    for name in ("id", "question"):
-        faults += [f"{name} {value!r} stands there {n} times"
-                   for value, n in Counter(r[name] for r in rows).items() if n > 1]
-    for r in rows:
-        said, bare = sentences(articles.get(r["article"], "")), not r["answers"]
-        unknown = sorted({r["article"], *r["also"]} - articles.keys())
-        named = " ".join(answer_words(" ".join(said[s] for s in r["sentences"] if 0 <= s < len(said))))
-        wrong = {f"no article {', '.join(unknown)}": bool(unknown),
-                 f"unknown kind {r['kind']!r}": r["kind"] not in KINDS,
-                 "an unanswerable question has no answers and sentences, others have both":
-                     len({r["kind"] == "unanswerable", bare, not r["sentences"]}) > 1,
-                 f"{r['article']} has the sentences 0 to {len(said) - 1}":
-                     any(not 0 <= s < len(said) for s in r["sentences"]),
-                 "no answer occurs in the named sentences": r["kind"] in KINDS[:5] and not bare and not any(
-                     " ".join(answer_words(a)) in named for a in r["answers"]),
-                 "two steps need two sentences": r["kind"] == "two-step" and len(r["sentences"]) < 2}
-        faults += [f"{r['id']}: {what}" for what, is_so in wrong.items() if is_so]
-    texts = [r["question"] for r in rows]
-    groups = near_duplicate_groups([text_key(t) for t in texts], .5).tolist()
-    faults += [f"{n} near duplicates: {texts[groups.index(g)]!r}" for g, n in Counter(groups).items() if n > 1]
-    faults += [f"{n} questions of the form {s!r}" for s, n in Counter(map(skeleton, texts)).items() if n > 1]
-    openings = Counter(" ".join(t.lower().split()[:3]) for t in texts)
-    return faults + [f"{n} questions begin with {o!r}" for o, n in openings.items() if n > most]
 
 # %% ../nbs/2_alternatives/10_rag.ipynb #91b5f1df
 def question_ranks(
