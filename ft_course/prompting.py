@@ -21,12 +21,12 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from .core import did_you_mean, progress, seeded
+from .core import progress, seeded
 from .data import load_task
 from .results import on_validation, table
 from .models import (model_kind, context_length, load_causal, load_once, quiet_transformers,
                               resolve_model)
-from .core.inputs import check_labels, check_pairs, check_settings, check_texts
+from .core.inputs import check_choice, check_labels, check_pairs, check_settings, check_texts
 from .estimators import chat_messages, generate_texts, plain_text, render, until, without_thinking
 
 # %% ../nbs/2_alternatives/08_prompting.ipynb #bbced50a
@@ -283,9 +283,8 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):
 
     def _check_settings(self):
         def whole(n, least): return isinstance(n, numbers.Integral) and n >= least
+        check_choice(selection=(self.selection, SELECTIONS))
         check_settings(
-            selection=(self.selection, self.selection in SELECTIONS,
-                       f"one of {', '.join(SELECTIONS)}{did_you_mean(self.selection, SELECTIONS)}"),
             n_examples=(self.n_examples, whole(self.n_examples, 0), "a whole number, 0 or more"),
             max_length=(self.max_length, whole(self.max_length, 1), "a whole number, 1 or more"),
             templates=(self.templates, isinstance(self.templates, (list, tuple)) and len(self.templates)
@@ -507,9 +506,7 @@ def prompt_choices(
     task: str,  # "headlines" or "airline"
 ) -> dict:      # name ("form, 20 examples, calibrated") -> unfitted estimator
     "The prompts that compete for the task on validation items."
-    if task not in PROMPTED:
-        raise ValueError(f"there is no prompt for a task {task!r}{did_you_mean(task, PROMPTED)}; there is one for "
-                         f"{', '.join(PROMPTED)}")
+    check_choice(task=(task, PROMPTED))
     ways = ({"system" if name == "plain" else f"system {name}": (text, "{text}")
              for name, text in SYSTEM[task].items()} | {name: ("", w) for name, w in WORDINGS[task].items()})
     return {f"{name}, {n} examples{', calibrated' if calibrate else ''}":

@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from .core import did_you_mean, progress
-from .core.inputs import check_settings
+from .core import progress
+from .core.inputs import check_choice, check_settings
 from .data import Task, load_task
 from .embeddings import embed, top_k
 from .estimators import FineTunedGenerator, mean_answer_losses, plain_text, render_prompt
@@ -287,9 +287,7 @@ def contexts(
     k: int = 3,
 ) -> list[list[Hit]]:        # of each question, what is read
     "The passages that each question is asked with."
-    if condition not in CONDITIONS:
-        raise ValueError(f"there is no condition {condition!r}{did_you_mean(condition, CONDITIONS)}; there are "
-                         f"{', '.join(CONDITIONS)}")
+    check_choice(condition=(condition, CONDITIONS))
     if condition == "closed book": return [[] for _ in range(len(questions))]
     if condition in ("retrieved", "narrowed", "best sentence"):
         found = index.search_all(list(questions["question"]), k)

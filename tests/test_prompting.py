@@ -262,7 +262,7 @@ def test_other_bad_input(small):
     with pytest.raises(ValueError, match="at least two"): PromptClassifier("?", small).fit([], ["a", "a"])
     with pytest.raises(ValueError, match=r"texts\[1\] is None"): PromptClassifier("?", small).fit([], ["a", "b"]).predict(["x", None])
     with pytest.raises(ValueError, match="not one string"): PromptClassifier("?", small).fit([], ["a", "b"]).predict("x")
-    with pytest.raises(ValueError, match="no prompt for a task"): prompted("headline")
+    with pytest.raises(ValueError, match="task='headline': it has to be one of headlines, airline .did you mean 'headlines'"): prompted("headline")
 
 
 @pytest.mark.parametrize("part, settings, text", [("instruction", {"instruction": "word "*300}, "x"), ("examples", {"n_examples": 8}, "x"), ("text", {"max_length": 10**6}, "word "*300)])

@@ -28,7 +28,7 @@ class Reply(BaseModel):
     "What is kept of a server's reply. Raises `ValueError` for fields of another type, and for an empty text."
     text: str = Field(min_length=1)   # without what the model thought first
     top: list[tuple[str, Annotated[float, Field(le=1e-3, allow_inf_nan=False)]]] = []   # first token's rivals, log-probabilities
-    cut: bool = False                 # did it end at the limit of tokens?
+    cut: bool = False                 # did it end at the limit of tokens, or at a content filter?
     tokens_in: int = 0
     tokens_out: int = 0
 
@@ -47,9 +47,9 @@ def _read_reply(reply: dict) -> Reply:
                "content_filter": "its content filter held the answer back"}
         raise CourseError(f"the answer is empty: {why.get(end) or message.get('refusal') or 'the model wrote nothing'}")
     thought = text != content or message.get("reasoning_content") or message.get("reasoning")
-    tokens = [] if thought else (choice.get("logprobs") or {}).get("content") or []   # the first one is the thought's
-    return Reply(text=text, top=[(t["token"], t["logprob"]) for t in tokens[0]["top_logprobs"]] if tokens else [],
-                 cut=end == "length", tokens_in=usage.get("prompt_tokens") or 0, tokens_out=usage.get("completion_tokens") or 0)
+    first = [] if thought else ((choice.get("logprobs") or {}).get("content") or [])[:1]   # else it is the thought's
+    return Reply(text=text, top=[(t["token"], t["logprob"]) for place in first for t in place.get("top_logprobs") or []],
+                 cut=end in ("length", "content_filter"), tokens_in=usage.get("prompt_tokens") or 0, tokens_out=usage.get("completion_tokens") or 0)
 
 
 def _label_from(answer: Reply, words: list[str]) -> np.ndarray:
@@ -62,8 +62,8 @@ def _label_from(answer: Reply, words: list[str]) -> np.ndarray:
         if len(fits) == 1: found[fits[0]] += np.exp(logprob)
         else: lost += np.exp(logprob)
     if found.sum() > lost: return found / found.sum()
-    if answer.cut: raise CourseError(f"the answer was cut at the limit of tokens ({answer.text[:40]!r} ...), so it may not be "
-                                     "read as a label; give the Endpoint a larger label_tokens")
+    if answer.cut: raise CourseError(f"the answer was cut at the limit of tokens ({answer.text[:40]!r} ...), and what is cut "
+                                     "is no label; give the Endpoint a larger label_tokens")
     longest_first = "|".join(map(re.escape, sorted(lower, key=len, reverse=True)))
     said = set(re.findall(rf"(?<!\w)(?:{longest_first})(?!\w)", answer.text.lower()))
     if len(said) == 1: return np.array([word in said for word in lower], float)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ft_course.core import did_you_mean
+from ft_course.core.inputs import check_choice, check_settings
 from ft_course.retrieval.passages import Passage, joined
 
 HOW = ("hybrid", "lexical", "dense")
@@ -90,7 +90,7 @@ class Ranking:
     lead: float = 0        # whole documents: how much the first passage counts beside the best one
 
     def __post_init__(self):
-        if not 0 <= self.weight <= 1: raise ValueError(f"weight={self.weight}: it is a share, from 0 to 1")
+        check_settings(weight=(self.weight, 0 <= self.weight <= 1, "a share, from 0 to 1"))
 
 
 class Collection:
@@ -157,8 +157,6 @@ def check_search(queries, k=1, how="hybrid") -> list[str]:
         if not isinstance(query, str):
             raise ValueError(f"a query has to be a text, and this one is of type {type(query).__name__}")
         if not query.strip(): raise ValueError("the query is empty: ask in at least one word")
-    if how not in HOW:
-        raise ValueError(f"how={how!r}{did_you_mean(how, HOW)}: it has to be one of {', '.join(HOW)}")
-    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
-        raise ValueError(f"k={k!r}: ask for at least one hit")
+    check_choice(how=(how, HOW))
+    check_settings(k=(k, isinstance(k, (int, np.integer)) and not isinstance(k, bool) and k >= 1, "1 or more: at least one hit"))
     return list(queries)
