@@ -49,7 +49,8 @@ def _read_reply(reply: dict) -> Reply:
     thought = text != content or message.get("reasoning_content") or message.get("reasoning")
     first = [] if thought else ((choice.get("logprobs") or {}).get("content") or [])[:1]   # else it is the thought's
     return Reply(text=text, top=[(t["token"], t["logprob"]) for place in first for t in place.get("top_logprobs") or []],
-                 cut=end in ("length", "content_filter"), tokens_in=usage.get("prompt_tokens") or 0, tokens_out=usage.get("completion_tokens") or 0)
+                 cut=end in ("length", "content_filter"), tokens_in=usage.get("prompt_tokens") or 0,
+                 tokens_out=usage.get("completion_tokens") or 0)
 
 
 def _label_from(answer: Reply, words: list[str]) -> np.ndarray:
