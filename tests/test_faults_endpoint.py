@@ -144,10 +144,11 @@ def test_25_a_blank_answer_of_an_older_version_is_asked_again(server, at, tmp_pa
 @pytest.mark.parametrize("status", [400, 422, 500])
 @pytest.mark.parametrize("field", ["logprobs", "temperature", "seed"])
 def test_26_a_refused_field_is_left_out(server, at, status, field):
-    server.says = lambda body: refusal(f"Extra inputs are not permitted: {field}", status) if field in body else reply()
+    server.says = lambda body: refusal(f"Extra inputs are not permitted: {field} of {KEY}", status) if field in body else reply()
     endpoint = at()
     def asked(text): return endpoint.ask(chat_messages("", [], text), temperature=0., seed=1, logprobs=True, top_logprobs=20, max_tokens=5).text
-    with pytest.warns(UserWarning, match=f"is asked without {field}.*Extra inputs are not permitted"): assert asked("good") == "Positive."
+    with pytest.warns(UserWarning, match=f"is asked without {field}.*Extra inputs are not permitted: {field} of ...'") as said: assert asked("good") == "Positive."
+    assert KEY not in str(said[0].message)
     out = {"logprobs", "top_logprobs"} if field == "logprobs" else {field}
     assert set(server.seen[0]) - set(server.seen[-1]) == out and server.seen[-1]["max_tokens"] == 5
     before = len(server.seen)
