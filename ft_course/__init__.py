@@ -8,7 +8,7 @@ try:
 except PackageNotFoundError:  # run from a source tree that was never installed
     __version__ = "0+uninstalled"
 
-PUBLIC = {name: f"ft_course.{module}" for module, names in {   # what users import; everything else may move
+__all__, __getattr__, __dir__ = lazy_names(__name__, {   # what users import; everything else may move
     "core": "CourseError",
     "data": "Task EXAMPLE_CSV audit load_task",
     "evaluation": "METRICS Metric compare interval verdict",
@@ -20,7 +20,4 @@ PUBLIC = {name: f"ft_course.{module}" for module, names in {   # what users impo
     "retrieval.endpoint": "Endpoint",
     "retrieval.index": "DocumentIndex",
     "widgets": "experiment",
-}.items() for name in names.split()}
-
-__all__ = list(PUBLIC)
-__getattr__, __dir__ = lazy_names(__name__, PUBLIC)
+})

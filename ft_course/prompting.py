@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['SELECTIONS', 'CONTENT_FREE', 'PROMPTED', 'SYSTEM', 'WORDINGS', 'BEST_PROMPT', 'fill', 'language_model', 'pack',
-           'may_see', 'shared_prefix', 'keys_and_values', 'passes', 'answer_log_likelihoods', 'calibrated',
-           'PromptClassifier', 'generate', 'read_json', 'json_prompt', 'generate_json', 'prompt_choices', 'prompted',
-           'headlines_prompts', 'airline_prompts', 'headlines_prompted', 'airline_prompted', 'prompts_to_choose']
+           'may_see', 'shared_prefix', 'keys_and_values', 'passes', 'answer_log_likelihoods', 'balanced_examples',
+           'label_words', 'calibrated', 'PromptClassifier', 'generate', 'read_json', 'json_prompt', 'generate_json',
+           'prompt_choices', 'prompted', 'headlines_prompts', 'airline_prompts', 'headlines_prompted',
+           'airline_prompted', 'prompts_to_choose']
 
 # %% ../nbs/2_alternatives/08_prompting.ipynb #a2778dbf
 import functools, json, numbers, os, re, weakref
@@ -15,17 +16,18 @@ from inspect import signature
 
 import numpy as np
 import torch
+from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from .core import did_you_mean, progress, seeded
+from .core import progress, seeded
 from .data import load_task
 from .results import on_validation, table
 from .models import (model_kind, context_length, load_causal, load_once, quiet_transformers,
                               resolve_model)
-from .core.inputs import check_labels, check_pairs, check_texts
-from .estimators import chat_messages, generate_texts, plain_text, render, until
+from .core.inputs import check_choice, check_labels, check_pairs, check_settings, check_texts
+from .estimators import chat_messages, generate_texts, plain_text, render, until, without_thinking
 
 # %% ../nbs/2_alternatives/08_prompting.ipynb #bbced50a
 def fill(
@@ -171,35 +173,18 @@ def answer_log_likelihoods(
 # %% ../nbs/2_alternatives/08_prompting.ipynb #e79f1801
 SELECTIONS = ("balanced", "first", "similar")
 
-class _Examples:
-    "Which examples a prompt shows."
-    def _choose(self, texts, labels) -> list:
-        "The examples, pairs of text and label; for 'similar' the rows they are chosen from."
-        texts = texts if isinstance(texts, str) else list(texts)
-        if self.selection == "balanced" and not self.n_examples and not texts: return []
-        texts, labels = check_pairs(texts, labels)
-        if self.selection == "balanced" and not self.n_examples: return []
-        if self.selection == "first": return list(zip(texts, labels))
-        if not 0 < self.n_examples <= len(texts):
-            none = ", or 0 for none" if self.selection == "balanced" else ""
-            raise ValueError(f"n_examples={self.n_examples}: it has to be from 1 to the {len(texts)} rows "
-                             f"given to fit{none}")
-        if self.selection == "similar":
-            from ft_course.embeddings import embed
-            self.vectors_ = embed(texts)
-            return list(zip(texts, labels))
-        random, seen, rank = check_random_state(self.random_state), {}, {}
-        for i in random.permutation(len(labels)).tolist():
-            rank[i] = seen[labels[i]] = seen.get(labels[i], -1) + 1
-        chosen = sorted(rank, key=rank.get)[:self.n_examples]
-        return [(texts[chosen[i]], labels[chosen[i]]) for i in random.permutation(len(chosen))]
-
-    def _examples_for(self, texts: list[str]) -> list[list]:
-        "The examples that each text's prompt shows."
-        if self.selection != "similar": return [self.examples_]*len(texts)
-        from ft_course.embeddings import embed, nearest_texts
-        order, _ = nearest_texts(embed(texts), self.vectors_, self.n_examples)
-        return [[self.examples_[i] for i in reversed(near)] for near in order.tolist()]
+def balanced_examples(
+    texts: list[str],
+    labels: list,
+    n: int,              # examples in all
+    random_state,        # which are drawn, and their order
+) -> list:               # pairs of text and label
+    "Examples drawn evenly from the labels: the first of each, then the second of each, and so on."
+    random, seen, rank = check_random_state(random_state), {}, {}
+    for i in random.permutation(len(labels)).tolist():
+        rank[i] = seen[labels[i]] = seen.get(labels[i], -1) + 1
+    chosen = sorted(rank, key=rank.get)[:n]
+    return [(texts[chosen[i]], labels[chosen[i]]) for i in random.permutation(len(chosen))]
 
 # %% ../nbs/2_alternatives/08_prompting.ipynb #a303f6f9
 def _answer_tokens(tokenizer, prompt: str, answers: list[str], special: bool) -> list[list[int]]:
@@ -209,63 +194,45 @@ def _answer_tokens(tokenizer, prompt: str, answers: list[str], special: bool) ->
     return [w[len(before):] if w[:len(before)] == before and len(w) > len(before)
             else tokenizer(a, add_special_tokens=False)["input_ids"] for w, a in zip(whole, answers)]
 
-def _check_context(name, tokenizer, network, messages, prompts, answers, chat):
-    "Raises `ValueError` that names the longest part when prompt and answer are more than the model reads."
-    longest = context_length(network.config)
-    worst, answer = max(range(len(prompts)), key=lambda i: len(prompts[i])), max(map(len, answers))
+def _tokens_of(tokenizer, messages, chat) -> tuple[list[str], list[list[int]]]:
+    "Each conversation as one text, and as tokens."
+    rendered = [render(tokenizer, m, chat) for m in messages]
+    return rendered, tokenizer(rendered, add_special_tokens=not chat, verbose=False)["input_ids"] if rendered else []
+
+def _check_context(name, tokenizer, network, messages, prompts, answer: int):
+    "Raises `ValueError` that names the longest part when a prompt and so many tokens of an answer are too long."
+    longest, worst = context_length(network.config), max(range(len(prompts)), key=lambda i: len(prompts[i]))
     if not longest or len(prompts[worst]) + answer <= longest: return
-    def tokens(kept):
-        text = render(tokenizer, kept, chat)
-        return len(tokenizer(text, add_special_tokens=not chat, verbose=False)["input_ids"])
-    whole, blank = messages[worst], messages[worst][-1] | {"content": ""}
+    whole = messages[worst]
     system = [m for m in whole if m["role"] == "system"]
-    parts = {"instruction": tokens([*system, blank])}
-    parts["examples"] = tokens([*whole[:-1], blank]) - parts["instruction"]
-    parts["text"] = len(prompts[worst]) - sum(parts.values())
-    parts["answer"] = answer
+    def tokens(turns): return sum(len(tokenizer(m["content"], verbose=False)["input_ids"]) for m in turns)
+    parts = {"answer is the longest part: take a shorter word in label_words, or a smaller max_new_tokens": answer,
+             "instruction is the longest part: shorten it": tokens(system),
+             "examples are the longest part: take fewer, or shorter ones": tokens(whole[len(system):-1]),
+             "text is the longest part: shorten it, by max_length where there is one": tokens(whole[-1:])}
     blame = max(parts, key=parts.get)
-    remedy = {"answer": "is the longest part: give its label a shorter word in label_words",
-              "instruction": "is the longest part: shorten it",
-              "examples": "are the longest part: take fewer, or a smaller max_length",
-              "text": "is the longest part: take a smaller max_length"}
-    name = "the model" if isinstance(name, tuple) else name
-    raise ValueError(f"the prompt has {len(prompts[worst]):,} tokens and with an answer of {answer} it has to "
-                     f"fit into the {longest:,} that {name} reads; the instruction has "
-                     f"{parts['instruction']:,}, the {(len(whole) - len(system)) // 2} examples "
-                     f"{parts['examples']:,}, the text {parts['text']:,}: the {blame} {remedy[blame]}")
+    raise ValueError(f"the prompt of text {worst} has {len(prompts[worst]):,} tokens and with an answer of {answer} it "
+                     f"has to fit into the {longest:,} that {'the model' if isinstance(name, tuple) else name} reads; "
+                     f"with {parts[blame]:,} tokens the {blame}")
 
-class _Asked:
-    "What a prompt's answer is."
-    def _messages(self, template, texts, examples, prepare, words=None) -> list[list[dict]]:
-        "The conversation of every text."
-        prepare, words = functools.cache(prepare), words or self.words_
-        def shown(text): return fill(template, prepare(text))
-        def turns(shots): return [(shown(text), words[label]) for text, label in shots]
-        return [chat_messages(self.instruction, turns(shots), shown(text))
-                for text, shots in zip(texts, examples)]
-
-    def _probabilities(self, template, texts, examples) -> np.ndarray:
-        "Probability of each label by one template, before calibration, shape (n_texts, n_classes)."
-        if hasattr(self.model, "label_probabilities"):   # an endpoint
-            return self.model.label_probabilities(self._messages(template, texts, examples, str),
-                                                  list(self.words_.values()))
-        tokenizer, network = language_model(self.model)
-        named = {label: plain_text(tokenizer, word) for label, word in self.words_.items()}
-        words = list(named.values())
-        messages = self._messages(template, texts, examples,
-                                  lambda text: plain_text(tokenizer, text, self.max_length), named)
-        chat = self.chat and bool(tokenizer.chat_template)
-        rendered = [render(tokenizer, m, chat) for m in messages]
-        prompts = tokenizer(rendered, add_special_tokens=not chat, verbose=False)["input_ids"]
-        begin, end = ("", tokenizer.eos_token) if chat else (" ", "\n\n")
-        answers = _answer_tokens(tokenizer, rendered[0], [begin + w for w in words], not chat)
-        if any(a == b[:len(a)] for i, a in enumerate(answers) for j, b in enumerate(answers) if i != j):
-            answers = _answer_tokens(tokenizer, rendered[0], [begin + w + end for w in words], not chat)
-        _check_context(self.model, tokenizer, network, messages, prompts, answers, chat)
-        scores = answer_log_likelihoods(network, prompts, answers, self.cache_prefix).astype(float)
-        if self.normalize_length: scores /= [len(a) for a in answers]
-        odds = np.exp(scores - scores.max(1, keepdims=True))
-        return odds / odds.sum(1, keepdims=True)
+def label_words(
+    labels: list,
+    given: dict | None = None,  # label -> its word; None: the labels themselves
+) -> dict:
+    "Label -> word. Raises `ValueError` where a label has none, or two have the same."
+    given = {label: label for label in labels} if given is None else given
+    if not isinstance(given, Mapping):
+        raise ValueError(f"label_words={given!r}: it has to be a dict from each label to its word")
+    words = {label: str(given.get(label, "")).strip() for label in labels}
+    for label, word in words.items():
+        twin = next(other for other in labels if words[other] == word)
+        if not word:
+            raise ValueError(f"label_words has no word for the label {label!r}; give one for each of "
+                             f"{', '.join(map(str, labels))}")
+        if twin != label:
+            raise ValueError(f"label_words has the word {word!r} for {twin!r} and for {label!r}; "
+                             "give every label a word of its own")
+    return words
 
 # %% ../nbs/2_alternatives/08_prompting.ipynb #6d3e236e
 CONTENT_FREE = ("N/A", "[MASK]", "")   # texts that say nothing, as in Zhao et al. 2021
@@ -278,9 +245,10 @@ def calibrated(
     ratio = np.asarray(probabilities) / np.maximum(content_free, 1e-9)
     return ratio / ratio.sum(-1, keepdims=True)
 
-class PromptClassifier(ClassifierMixin, _Examples, _Asked, BaseEstimator):
-    """Classification by a language model that is asked: the label whose word is the most probable answer.
-    Nothing is trained; `fit` takes the labels and the examples for the prompt."""
+class PromptClassifier(ClassifierMixin, BaseEstimator):
+    """Classification by a language model that is asked: the label whose word is the most probable answer. The mark that
+    ends an answer is scored only where one label's word begins another's, and then for all of them. Nothing is
+    trained; `fit` takes the labels and the examples for the prompt."""
     def __init__(self,
         instruction: str,          # what is asked, the system message; may be empty
         model="smollm2",           # alias, folder or Hub id of a causal model, or an `Endpoint`
@@ -309,42 +277,64 @@ class PromptClassifier(ClassifierMixin, _Examples, _Asked, BaseEstimator):
         check_labels(labels)
         self._check_settings()
         classes = np.unique(labels)
-        words, examples = self._words(classes), self._choose(texts, labels)
+        words, examples = label_words(classes.tolist(), self.label_words), self._choose(texts, labels)
         self.words_, self.examples_, self.classes_ = words, examples, classes
         return self
 
     def _check_settings(self):
-        if self.selection not in SELECTIONS:
-            raise ValueError(f"selection={self.selection!r}{did_you_mean(self.selection, SELECTIONS)}: it has to be "
-                             f"one of {', '.join(SELECTIONS)}")
-        for name, least in (("n_examples", 0), ("max_length", 1)):
-            value = getattr(self, name)
-            if not isinstance(value, numbers.Integral) or value < least:
-                raise ValueError(f"{name}={value!r}: it has to be a whole number, {least} or more")
-        if not isinstance(self.templates, (list, tuple)) or not self.templates:
-            raise ValueError(f"templates={self.templates!r}: it has to be a list of messages, at least one")
-        for template in self.templates:
-            if "{text}" not in template:
-                raise ValueError(f"the template {template!r} has no {{text}}, "
-                                 "so the model would never see the text")
+        def whole(n, least): return isinstance(n, numbers.Integral) and n >= least
+        check_choice(selection=(self.selection, SELECTIONS))
+        check_settings(
+            n_examples=(self.n_examples, whole(self.n_examples, 0), "a whole number, 0 or more"),
+            max_length=(self.max_length, whole(self.max_length, 1), "a whole number, 1 or more"),
+            templates=(self.templates, isinstance(self.templates, (list, tuple)) and len(self.templates)
+                       and all("{text}" in t for t in self.templates),
+                       "a list of messages, at least one, each with {text} where the model sees the text"))
 
-    def _words(self, classes) -> dict:
-        "Label -> word. Raises `ValueError` where a label has none, or two have the same."
-        labels, words = classes.tolist(), {}
-        given = {label: str(label) for label in labels} if self.label_words is None else self.label_words
-        if not isinstance(given, Mapping):
-            raise ValueError(f"label_words={given!r}: it has to be a dict from each label to its word")
-        for label in labels:
-            word = str(given.get(label, "")).strip()
-            if not word:
-                raise ValueError(f"label_words has no word for the label {label!r}; give one for each of "
-                                 f"{', '.join(map(str, labels))}")
-            if word in words.values():
-                twin = next(l for l in words if words[l] == word)
-                raise ValueError(f"label_words has the word {word!r} for {twin!r} and for {label!r}; "
-                                 "give every label a word of its own")
-            words[label] = word
-        return words
+    def _choose(self, texts, labels) -> list:
+        "The examples; for 'similar' the rows they are chosen from."
+        texts, shown = check_texts(texts), self.n_examples or self.selection != "balanced"
+        if shown or texts: texts, labels = check_pairs(texts, labels)
+        if self.selection == "first" or not shown: return list(zip(texts, labels)) if shown else []
+        if not 0 < self.n_examples <= len(texts):
+            none = ", or 0 for none" if self.selection == "balanced" else ""
+            raise ValueError(f"n_examples={self.n_examples}: it has to be from 1 to the {len(texts)} rows "
+                             f"given to fit{none}")
+        if self.selection == "balanced": return balanced_examples(texts, labels, self.n_examples, self.random_state)
+        from ft_course.embeddings import embed
+        self.vectors_ = embed(texts)
+        return list(zip(texts, labels))
+
+    def examples_for(self, texts: list[str]) -> list[list]:
+        "The examples that each text's prompt shows, pairs of text and label."
+        if self.selection != "similar": return [self.examples_]*len(texts)
+        from ft_course.embeddings import embed, nearest_texts
+        order, _ = nearest_texts(embed(texts), self.vectors_, self.n_examples)
+        return [[self.examples_[i] for i in reversed(near)] for near in order.tolist()]
+
+    def conversations(self, template: str, texts: list[str], examples, clean=lambda text, max_length=None: text) -> list:
+        "What the model is shown for each text, as from `chat_messages`; texts and words go through `clean`."
+        clean = functools.cache(clean)
+        def shown(text): return fill(template, clean(text, self.max_length))
+        return [chat_messages(self.instruction, [(shown(t), clean(self.words_[label])) for t, label in shots], shown(text))
+                for text, shots in zip(texts, examples)]
+
+    def _probabilities(self, template, texts, examples) -> np.ndarray:
+        "Probability of each label by one template, before calibration, shape (n_texts, n_classes)."
+        words = list(self.words_.values())
+        if hasattr(self.model, "label_probabilities"):   # an endpoint
+            return self.model.label_probabilities(self.conversations(template, texts, examples), words, texts)
+        tokenizer, network = language_model(self.model)
+        clean, chat = functools.partial(plain_text, tokenizer), self.chat and bool(tokenizer.chat_template)
+        messages = self.conversations(template, texts, examples, clean)
+        rendered, prompts = _tokens_of(tokenizer, messages, chat)
+        begin, end = ("", tokenizer.eos_token) if chat else (" ", "\n\n")
+        answers = _answer_tokens(tokenizer, rendered[0], [begin + clean(w) for w in words], not chat)
+        if any(a == b[:len(a)] for i, a in enumerate(answers) for j, b in enumerate(answers) if i != j):
+            answers = _answer_tokens(tokenizer, rendered[0], [begin + clean(w) + end for w in words], not chat)
+        _check_context(self.model, tokenizer, network, messages, prompts, max(map(len, answers)))
+        scores = answer_log_likelihoods(network, prompts, answers, self.cache_prefix).astype(float)
+        return softmax(scores / [len(a) for a in answers] if self.normalize_length else scores, axis=1)
 
     def models(self) -> list[str]:
         "What it starts from, besides itself."
@@ -353,7 +343,7 @@ class PromptClassifier(ClassifierMixin, _Examples, _Asked, BaseEstimator):
     def content_free_proba(self, template: str | None = None) -> np.ndarray:
         "What the prompt says of texts without content: the model's taste for the words, shape (n_classes,)."
         check_is_fitted(self, "classes_")
-        examples = self._examples_for(list(CONTENT_FREE))
+        examples = self.examples_for(list(CONTENT_FREE))
         return self._probabilities(template or self.templates[0], list(CONTENT_FREE), examples).mean(0)
 
     def predict_proba(self, texts) -> np.ndarray:
@@ -361,7 +351,7 @@ class PromptClassifier(ClassifierMixin, _Examples, _Asked, BaseEstimator):
         check_is_fitted(self, "classes_")
         texts, total = check_texts(texts), 0.
         if not texts: return np.zeros((0, len(self.classes_)))
-        examples = self._examples_for(texts)
+        examples = self.examples_for(texts)
         for template in self.templates:
             found = self._probabilities(template, texts, examples)
             if self.calibrate:   # with the same examples: where all texts share them, once is enough
@@ -414,77 +404,65 @@ WORDINGS = {   # the same in other words, as the user's message
 }
 
 # %% ../nbs/2_alternatives/08_prompting.ipynb #a61870a7
-def _check_writing(temperature, top_p, stop, max_new_tokens):
-    for name, value, ok, wanted in [("temperature", temperature, temperature == 0 or temperature >= 1e-3,
-                                     "0 (greedy), or 0.001 or more"),
-                                    ("top_p", top_p, 0 < top_p <= 1, "above 0 and at most 1"),
-                                    ("max_new_tokens", max_new_tokens, max_new_tokens >= 1, "1 or more"),
-                                    ("stop", stop, not isinstance(stop, str) and all(stop), "a list of texts")]:
-        if not ok: raise ValueError(f"{name}={value!r}: it has to be {wanted}")
-
 def generate(
     prompts: list[str],        # what the user says
     model="smollm2",           # as for `language_model`, or an `Endpoint`
     instruction: str = "",     # what the system says
     max_new_tokens: int = 64,
-    temperature: float = 0.,   # 0: greedy; below 1 favours probable tokens, above 1 improbable ones
-    top_p: float = 1.,         # draw from the most probable tokens that together have this probability
+    temperature: float | None = None,  # None or 0: greedy; below 1 favours probable tokens, above 1 improbable ones
+    top_p: float | None = None,        # draw from the most probable tokens that together have this probability
     stop=(),                   # an answer ends before the first of these texts
-    random_state: int = 0,     # of the draws; with `stream` they fall otherwise, as each prompt is then alone
+    random_state: int | None = None,   # of the draws; with `stream` they fall otherwise, as each prompt is then alone
     stream=None,               # a function that is called with the text so far
     examples=(),               # pairs of a prompt and its answer, shown as turns before each prompt
     chat: bool = True,         # False: plain lines in place of the model's chat template
 ) -> list[str]:
-    "An answer to each prompt. Raises `ValueError` for a prompt that leaves no room in the model's context."
+    """An answer to each prompt. An `Endpoint` is sent only what was set, and takes its own defaults for the rest.
+    Raises `ValueError` for a prompt that leaves no room in the model's context."""
     prompts, examples = check_texts(prompts, "prompts"), list(examples)
-    _check_writing(temperature, top_p, stop, max_new_tokens)
-    temperature, top_p = float(temperature), float(top_p)   # a number of NumPy is no number to JSON
-    max_new_tokens, random_state = int(max_new_tokens), int(random_state)
+    check_settings(temperature=(temperature, not temperature or temperature >= 1e-3, "0 (greedy), or 0.001 or more"),
+                   top_p=(top_p, top_p is None or 0 < top_p <= 1, "above 0 and at most 1"),
+                   max_new_tokens=(max_new_tokens, max_new_tokens >= 1, "1 or more"),
+                   stop=(stop, not isinstance(stop, str) and all(stop), "a list of texts"))
     if hasattr(model, "label_probabilities"):
         return model.write([chat_messages(instruction, examples, p) for p in prompts], max_new_tokens,
-                           temperature, top_p, list(stop), random_state, stream)
+                           temperature, top_p, stop, random_state, stream)
     tokenizer, network = language_model(model)
-    chat = chat and bool(tokenizer.chat_template)
     shown = [[plain_text(tokenizer, t) for t in pair] for pair in examples]
-    rendered = [render(tokenizer, chat_messages(instruction, shown, plain_text(tokenizer, p)), chat)
-                for p in prompts]
-    rows = tokenizer(rendered, add_special_tokens=not chat, verbose=False)["input_ids"] if rendered else []
-    _check_room(rows, context_length(network.config), max_new_tokens,
-                "the model" if isinstance(model, tuple) else model)
-    draw = {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": 0} if temperature else {
-        "do_sample": False}
+    messages = [chat_messages(instruction, shown, plain_text(tokenizer, p)) for p in prompts]
+    _, rows = _tokens_of(tokenizer, messages, chat and bool(tokenizer.chat_template))
+    if rows: _check_context(model, tokenizer, network, messages, rows, max_new_tokens)
+    draw = {"do_sample": True, "temperature": float(temperature), "top_p": float(top_p or 1), "top_k": 0} if temperature else {}
     def finished(texts):
         if stream: stream(until(texts[0], stop))
         return [any(s in t for s in stop) for t in texts]
-    with seeded(random_state), quiet_transformers():
-        answers = generate_texts(network, tokenizer, [{"input_ids": ids} for ids in rows], max_new_tokens,
+    with seeded(int(random_state or 0)), quiet_transformers():
+        answers = generate_texts(network, tokenizer, [{"input_ids": ids} for ids in rows], int(max_new_tokens),
                                  1 if stream else 16, finished if stop or stream else None, **draw)
     return [until(text, stop) for text in answers]
-
-# %% ../nbs/2_alternatives/08_prompting.ipynb #7c605326
-def _check_room(rows, longest, max_new_tokens, model):
-    for i, ids in enumerate(rows):
-        if longest and len(ids) + max_new_tokens > longest:
-            raise ValueError(f"prompts[{i}] has {len(ids):,} tokens with its instruction, and with "
-                             f"max_new_tokens={max_new_tokens} that is more than the {longest:,} that {model} "
-                             "reads; shorten it")
 
 # %% ../nbs/2_alternatives/08_prompting.ipynb #11be7b4c
 def read_json(
     text: str,     # what a model wrote; words around the JSON are passed over
     schema: dict,  # a JSON schema
 ):
-    """The first JSON object or list in the text that fits the schema. Raises `ValueError` that says of the
-    first one what is wrong, or that there is none."""
-    checker, problems, at = _schema_checker(schema), [], 0
+    """The first JSON object or list in the text that fits the schema, once what the model thought first (`<think>` to
+    `</think>`) is taken off. Raises `ValueError` that says of the first one what is wrong, or that there is none."""
+    import jsonschema, referencing.exceptions
+    checker, problems, text, at = _schema_checker(schema), [], without_thinking(text), 0
     while bracket := re.compile(r"[\[{]").search(text, at):
-        try: value, at = _decoder.raw_decode(text, bracket.start())
-        except (ValueError, RecursionError) as err:   # a bracket among words
-            problems.append(f"broken JSON: {err} in {text[:60]!r}")
-            at = bracket.end()
-            continue
-        if not (problem := _misfit(checker, value)): return value
-        problems.append(problem)
+        at = bracket.end()
+        try:
+            value, at = _decoder.raw_decode(text, bracket.start())
+            checker.validate(value)
+            return value
+        except jsonschema.ValidationError as err:
+            problems.append(f"not by the schema: at {err.json_path}, {err.message[:200]}")
+        except referencing.exceptions.Unresolvable as err:
+            raise ValueError(f"the schema refers to {err.ref!r}, which is not in it") from err
+        except ValueError as err: problems.append(f"broken JSON: {err} in {text[:60]!r}")   # a bracket among words
+        except (RecursionError, OverflowError) as err:
+            problems.append(f"not to be checked by the schema: {type(err).__name__}, it is too deep or too large")
     raise ValueError(problems[0] if problems else f"no JSON: there is neither {{ nor [ in {text[:60]!r}")
 
 def _no_number(said): raise ValueError(f"{said} is no number in JSON")
@@ -497,16 +475,6 @@ def _schema_checker(schema):
     except jsonschema.SchemaError as err: raise ValueError(f"this is no JSON schema: {err.message}") from err
     return jsonschema.Draft202012Validator(schema, registry=referencing.Registry())
 
-def _misfit(checker, value) -> str | None:
-    "Where the value does not fit, None if it does."
-    import referencing.exceptions
-    try: wrong = next(checker.iter_errors(value), None)
-    except referencing.exceptions.Unresolvable as err:
-        raise ValueError(f"the schema refers to {err.ref!r}, which is not in it") from err
-    except (RecursionError, OverflowError) as err:
-        return f"not to be checked by the schema: {type(err).__name__}, it is too deep or too large"
-    return wrong and f"not by the schema: at {wrong.json_path}, {wrong.message[:200]}"
-
 def json_prompt(prompt: str, schema: dict) -> str:
     "The prompt with the demand for JSON by this schema behind it."
     return f"{prompt}\n\nAnswer with JSON only, by this JSON schema:\n{json.dumps(schema)}"
@@ -518,7 +486,7 @@ def generate_json(
     model="smollm2",
     instruction: str = "",
     max_new_tokens: int = 96,
-    random_state: int = 0,
+    random_state: int | None = None,
     examples=(),           # pairs of a prompt and its JSON text, shown in place of the schema
 ):
     "The JSON that the model wrote, checked. Raises `ValueError` with the last reason when no try passed."
@@ -527,8 +495,8 @@ def generate_json(
     examples = list(examples)
     asked = prompt if examples else json_prompt(prompt, schema)
     for i in range(tries):
-        text, = generate([asked], model, instruction, max_new_tokens, temperature=.7 if i else 0.,
-                         top_p=.9 if i else 1., random_state=random_state + i, examples=examples)
+        draw = {"temperature": .7, "top_p": .9, "random_state": (random_state or 0) + i} if i else {}
+        text, = generate([asked], model, instruction, max_new_tokens, examples=examples, **draw)
         try: return read_json(text, schema)
         except ValueError as err: last = err
     raise ValueError(f"none of {tries} tries fits the schema; the last one: {last}") from last
@@ -538,9 +506,7 @@ def prompt_choices(
     task: str,  # "headlines" or "airline"
 ) -> dict:      # name ("form, 20 examples, calibrated") -> unfitted estimator
     "The prompts that compete for the task on validation items."
-    if task not in PROMPTED:
-        raise ValueError(f"there is no prompt for a task {task!r}{did_you_mean(task, PROMPTED)}; there is one for "
-                         f"{', '.join(PROMPTED)}")
+    check_choice(task=(task, PROMPTED))
     ways = ({"system" if name == "plain" else f"system {name}": (text, "{text}")
              for name, text in SYSTEM[task].items()} | {name: ("", w) for name, w in WORDINGS[task].items()})
     return {f"{name}, {n} examples{', calibrated' if calibrate else ''}":

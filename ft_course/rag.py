@@ -4,17 +4,15 @@
 
 # %% auto #0
 __all__ = ['SIZE', 'OVERLAP', 'TUNED', 'ARTICLE_INDEX', 'WHOLE', 'QUESTIONS', 'KINDS', 'NOT_FOUND', 'READ', 'RECALL', 'EXAMPLES',
-           'CONDITIONS', 'SCORES', 'FACTS', 'article_texts', 'article_headlines', 'article_index', 'same_story',
-           'tuning_half', 'ranks_from_scores', 'recall_at', 'reciprocal_ranks', 'fused_scores', 'LikelihoodReranker',
-           'load_questions', 'skeleton', 'question_faults', 'question_ranks', 'grounded_prompt', 'first_line',
-           'reader_prompt', 'write_answers', 'supported', 'cited', 'narrowed', 'Answer', 'confidence', 'answer',
+           'CONDITIONS', 'SCORES', 'FACTS', 'article_texts', 'article_headlines', 'article_index', 'recall_at',
+           'reciprocal_ranks', 'LikelihoodReranker', 'load_questions', 'question_ranks', 'grounded_prompt',
+           'first_line', 'write_answers', 'supported', 'cited', 'narrowed', 'Answer', 'confidence', 'answer',
            'contains', 'answer_scores', 'contexts', 'answer_records', 'questions_task', 'Reader', 'answers_table',
            'unanswerable_table', 'stored_answers', 'decline_curve', 'threshold_keeping', 'fact_articles', 'Memorised',
            'facts_table', 'fact_answers']
 
 # %% ../nbs/2_alternatives/10_rag.ipynb #627e468d
-import functools, hashlib, json, math, numbers, re, tempfile
-from collections import Counter
+import functools, json, math, numbers, re, tempfile
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -22,10 +20,11 @@ from pathlib import Path
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from .core import did_you_mean, progress
-from .data import Task, duplicate_groups, load_task, near_duplicate_groups, text_key
+from .core import progress
+from .core.inputs import check_choice, check_settings
+from .data import Task, load_task
 from .embeddings import embed, top_k
-from .estimators import FineTunedGenerator, chat_messages, plain_text, render, render_prompt
+from .estimators import FineTunedGenerator, mean_answer_losses, plain_text, render_prompt
 from .evaluation import METRICS, Metric, answer_words, exact_match, token_f1
 from .models import model_identity
 from .prompting import generate, language_model
@@ -34,8 +33,7 @@ from .retrieval.folder import index_place
 from .retrieval.index import DocumentIndex
 from .retrieval.passages import ABBREVIATED, chunk, sentences
 from .retrieval.ranking import HOW, Hit
-from .training import (Answers, Full, HParams, LastLayers, answer_token_losses, collate,
-                                length_grouped_batches)
+from .training import Answers, Full, HParams, LastLayers
 
 # %% ../nbs/2_alternatives/10_rag.ipynb #26bb591c
 @functools.cache
@@ -70,39 +68,7 @@ def article_index(
         index.add({name: texts[name] for name in missing[start:start + 103]})
     return index
 
-# %% ../nbs/2_alternatives/10_rag.ipynb #897db565
-def same_story(
-    texts: dict[str, str],       # identifier -> text
-    headlines: dict[str, str],   # of the same documents
-) -> np.ndarray:                 # group numbers, shape (n_documents,)
-    "Groups of documents that may stand for each other: near duplicates of body, or the same headline."
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-    bodies = duplicate_groups(list(texts.values()))
-    titles = duplicate_groups([headlines[name] for name in texts], near=None)
-    n, rows = len(texts), np.arange(len(texts))
-    columns = np.concatenate([bodies, titles + bodies.max() + 1]) + n
-    links = coo_matrix((np.ones(2*n), (np.tile(rows, 2), columns)), shape=(columns.max() + 1,)*2)
-    return connected_components(links, directed=False)[1][:n]
-
-def tuning_half(
-    names,             # identifiers
-) -> np.ndarray:       # booleans
-    "Which of them are used for choosing; the others for reporting. It depends on the identifier alone."
-    return np.array([hashlib.sha256(str(name).encode()).digest()[0] % 2 == 0 for name in names])
-
-# %% ../nbs/2_alternatives/10_rag.ipynb #3b0f215b
-def ranks_from_scores(
-    scores: np.ndarray,   # of every document for every query, shape (n_queries, n_documents)
-    right: np.ndarray,    # booleans of the same shape: would this document do?
-) -> np.ndarray:          # shape (n_queries,), from 1; infinity where no document is right
-    "Rank of each query's first right document; of equal scores the earlier document stands first."
-    best = np.where(right, scores, -np.inf).max(axis=1)
-    place = np.where(right & (scores == best[:, None]), np.arange(scores.shape[1]), scores.shape[1]).min(axis=1)
-    above = (scores > best[:, None]).sum(axis=1)
-    ties = ((scores == best[:, None]) & (np.arange(scores.shape[1]) < place[:, None])).sum(axis=1)
-    return np.where(np.isfinite(best), 1. + above + ties, np.inf)
-
+# %% ../nbs/2_alternatives/10_rag.ipynb #6984779f
 def recall_at(ranks, k: int) -> np.ndarray:
     "1 or 0 a query: is a right document among the first k?"
     return (np.asarray(ranks, float) <= k).astype(float)
@@ -111,20 +77,6 @@ def reciprocal_ranks(ranks) -> np.ndarray:
     "1/rank of each query's first right document, 0 where there is none; the mean is the MRR."
     return 1 / np.asarray(ranks, float)
 
-def fused_scores(
-    scores: dict,            # "lexical" and "dense", as from `document_scores`
-    weight: float = .5,      # share of the ranks by meaning
-    constant: float = 60,
-) -> np.ndarray:             # of the same shape
-    "Reciprocal rank fusion of two score matrices."
-    def gives(matrix, share):
-        order = np.argsort(-matrix, axis=1, kind="stable")
-        ranks = np.empty_like(order)
-        np.put_along_axis(ranks, order, np.arange(1, matrix.shape[1] + 1)[None], axis=1)
-        return share / (constant + ranks)
-    by_words = np.where(scores["lexical"] > 0, gives(scores["lexical"], 1 - weight), 0)
-    return by_words + gives(scores["dense"], weight)
-
 # %% ../nbs/2_alternatives/10_rag.ipynb #7d97e3d9
 class LikelihoodReranker:
     """Scores passages by how probable a language model finds the query after each (Sachan et al. 2022); a
@@ -132,20 +84,11 @@ class LikelihoodReranker:
     def __init__(self, model="smollm2", max_length: int = 384): self.model, self.max_length = model, max_length
 
     def __call__(self, query: str, passages: list[str]) -> np.ndarray:
-        import torch
         tokenizer, network = language_model(self.model)
         task = "Write the headline or the question that this passage answers."
         asked = [render_prompt(tokenizer, task, p) for p in passages]
         rows = Answers().rows(tokenizer, asked, [plain_text(tokenizer, query)]*len(passages), self.max_length)
-        scores, device = np.zeros(len(rows)), next(network.parameters()).device
-        with torch.inference_mode():
-            for numbers in length_grouped_batches([len(r["input_ids"]) for r in rows], 8):
-                batch = collate([rows[i] for i in numbers], tokenizer.pad_token_id, device)
-                losses, row = answer_token_losses(network, batch)
-                sums, counts = (torch.zeros(len(numbers), device=device).index_add(0, row, v)
-                                for v in (losses, torch.ones_like(losses)))
-                scores[numbers] = -(sums / counts).cpu().numpy()
-        return scores
+        return -mean_answer_losses(network, tokenizer, rows, batch_size=8)
 
 # %% ../nbs/2_alternatives/10_rag.ipynb #69113c06
 QUESTIONS = resources.files("ft_course")/"questions"/"questions.jsonl"
@@ -161,51 +104,6 @@ def load_questions(
     lines = Path(file).read_text(encoding="utf-8").split("\n")
     return pd.DataFrame([json.loads(line) for line in lines if line.strip()],
                         columns=["id", "question", "answers", "kind", "article", "sentences", "also"])
-
-# %% ../nbs/2_alternatives/10_rag.ipynb #5f988f6b
-def skeleton(
-    question: str,
-) -> str:
-    "The question with names, numbers and quoted titles masked: equal skeletons come from one template."
-    words = re.sub(r"[\"'“”‘’](?:[A-Z][\w' ]*)[\"'“”‘’]", "_", question).rstrip("?").split() or [""]
-    masked = [words[0].lower(), *("_" if re.search(r"[A-Z\d£$€%]", w) else w.lower().strip(",.;:")
-                                  for w in words[1:])]
-    return re.sub(r"_(( and| of| the| for| in)* _)+", "_", " ".join(masked))
-
-def question_faults(
-    questions,       # a DataFrame as from `load_questions`
-    articles: dict,  # identifier -> text
-    most: int = 4,   # questions that may open with the same three words
-) -> list[str]:
-    "What is wrong with the questions, a sentence each: rows that do not fit, near duplicates, templates."
-    rows, faults, pieces = questions.to_dict("records"), [], {}
-    for name in ("id", "question"):
-        faults += [f"{name} {value!r} stands there {n} times"
-                   for value, n in Counter(r[name] for r in rows).items() if n > 1]
-    for r in rows:
-        unknown = [a for a in (r["article"], *r["also"]) if a not in articles]
-        if unknown:
-            faults.append(f"{r['id']}: no article {unknown[0]!r}")
-            continue
-        if r["kind"] not in KINDS: faults.append(f"{r['id']}: unknown kind {r['kind']!r}")
-        if (r["kind"] == "unanswerable") != (not r["answers"]) or (not r["answers"]) != (not r["sentences"]):
-            faults.append(f"{r['id']}: an unanswerable question has no answers and sentences, others have both")
-        said = pieces.setdefault(r["article"], sentences(articles[r["article"]]))
-        if any(not 0 <= s < len(said) for s in r["sentences"]):
-            faults.append(f"{r['id']}: {r['article']} has the sentences 0 to {len(said) - 1}")
-            continue
-        if r["kind"] in ("who", "when", "where", "how many", "what"):
-            named = " ".join(answer_words(" ".join(said[s] for s in r["sentences"])))
-            if not any(" ".join(answer_words(a)) in named for a in r["answers"]):
-                faults.append(f"{r['id']}: no answer occurs in the named sentences")
-        if r["kind"] == "two-step" and len(r["sentences"]) < 2:
-            faults.append(f"{r['id']}: two steps need two sentences")
-    texts = [r["question"] for r in rows]
-    groups = near_duplicate_groups([text_key(t) for t in texts], .5).tolist()
-    faults += [f"{n} near duplicates: {texts[groups.index(g)]!r}" for g, n in Counter(groups).items() if n > 1]
-    faults += [f"{n} questions of the form {s!r}" for s, n in Counter(map(skeleton, texts)).items() if n > 1]
-    openings = Counter(" ".join(t.lower().split()[:3]) for t in texts)
-    return faults + [f"{n} questions begin with {o!r}" for o, n in openings.items() if n > most]
 
 # %% ../nbs/2_alternatives/10_rag.ipynb #91b5f1df
 def question_ranks(
@@ -252,27 +150,12 @@ def first_line(
     line = re.sub(r"^\[\d+\]\s*", "", line).strip().strip("\"“”").strip()
     return line[:-1] if line.endswith(".") and not ABBREVIATED.search(line) else line
 
-def _reading(read: bool, examples) -> tuple:
-    "The instruction for a reader with passages, or without, and the examples as pairs of prompt and answer."
-    return READ if read else RECALL, [(grounded_prompt(q, [p] if read else []), a) for p, q, a in examples]
-
-def reader_prompt(
-    question: str,
-    passages: list[str],   # best first; none asks the model from memory
-    tokenizer,
-    examples=EXAMPLES,     # (passage, question, answer), shown first
-    chat: bool = False,    # in the tokenizer's chat template; else as plain text to be continued
-) -> str:
-    "What the reader is given, up to where its answer begins."
-    asked = plain_text(tokenizer, grounded_prompt(question, passages))
-    return render(tokenizer, chat_messages(*_reading(bool(passages), examples), asked), chat)
-
 def write_answers(
     questions: list[str],
     passages: list[list[str]],   # of each question, what is read
     model="smollm2",             # as for `generate`
     max_new_tokens: int = 16,
-    examples=EXAMPLES,           # as of `reader_prompt`
+    examples=EXAMPLES,           # (passage, question, answer), shown first
     chat: bool = False,
 ) -> list[str]:
     "The model's greedy answer to each question, cleaned to its first line."
@@ -280,9 +163,9 @@ def write_answers(
     for read in (True, False):   # with passages, and from memory
         rows = [i for i, found in enumerate(passages) if bool(found) == read]
         if not rows: continue
-        instruction, shown = _reading(read, examples)
-        answers = generate([grounded_prompt(questions[i], passages[i]) for i in rows], model, instruction,
-                           max_new_tokens, examples=shown, chat=chat)
+        shown = [(grounded_prompt(q, [p] if read else []), a) for p, q, a in examples]
+        answers = generate([grounded_prompt(questions[i], passages[i]) for i in rows], model,
+                           READ if read else RECALL, max_new_tokens, examples=shown, chat=chat)
         for i, text in zip(rows, answers): said[i] = first_line(text)
     return said
 
@@ -346,9 +229,6 @@ class Answer:
         if self.source is None: return self.text if self.text == NOT_FOUND else f"{self.text} (no source)"
         return f"{self.text} ({self.source.where}{'' if self.supported else '; not word for word'})"
 
-    @property
-    def positions(self) -> tuple: return self.source.positions if self.source else ()
-
 def confidence(
     hits: list[Hit],
 ) -> float:
@@ -366,14 +246,13 @@ def answer(
 ) -> Answer:
     """Searches, decides by the search's score whether to answer, reads, and cites.
     Raises `ValueError` for an empty question, and for a `read` or a `threshold` that cannot be."""
-    if read is not None and (not isinstance(read, numbers.Integral) or read < 1):
-        raise ValueError(f"read={read!r}: it has to be a whole number of sentences, 1 or more, or None")
-    if not isinstance(threshold, numbers.Real) or math.isnan(threshold):
-        raise ValueError(f"threshold={threshold!r}: it has to be a cosine, -1 to answer always")
+    check_settings(read=(read, read is None or isinstance(read, numbers.Integral) and read >= 1,
+                         "a whole number of sentences, 1 or more, or None"),
+                   threshold=(threshold, isinstance(threshold, numbers.Real) and not math.isnan(threshold),
+                              "a cosine, -1 to answer always"))
     hits = index.search(question, k, how)
-    if not hits or (threshold > -1 and confidence(hits) < threshold):
-        return Answer(NOT_FOUND, None, False, confidence(hits), tuple(hits))
     sure = confidence(hits)
+    if not hits or (threshold > -1 and sure < threshold): return Answer(NOT_FOUND, None, False, sure, tuple(hits))
     if read is not None: hits, = narrowed([question], [hits], read)
     passages = [hit.passage for hit in hits]
     said, = write_answers([question], [passages], model)
@@ -394,13 +273,9 @@ def answer_scores(
 ) -> dict[str, np.ndarray]:   # `exact_match`, `token_f1`, `contains`, each of shape (n_questions,)
     """Each prediction's best score over the accepted answers, from 0 to 1; an unanswerable question scores 1
     for `NOT_FOUND` and 0 for all else."""
-    def best(score, answers, said): return max(score(a, said) for a in answers)
-    scores = {"exact_match": lambda a, p: exact_match([a], [p])[0],
-              "token_f1": lambda a, p: token_f1([a], [p])[0],
-              "contains": lambda a, p: contains([a], [p])[0]}
-    return {name: np.array([best(score, answers, said) if answers else float(said == NOT_FOUND)
+    return {name: np.array([max(score(answers, [said]*len(answers))) if answers else float(said == NOT_FOUND)
                             for answers, said in zip(accepted, predictions, strict=True)])
-            for name, score in scores.items()}
+            for name, score in (("exact_match", exact_match), ("token_f1", token_f1), ("contains", contains))}
 
 # %% ../nbs/2_alternatives/10_rag.ipynb #57d539f7
 CONDITIONS = ("closed book", "retrieved", "narrowed", "right article", "right sentences", "best sentence")
@@ -412,9 +287,7 @@ def contexts(
     k: int = 3,
 ) -> list[list[Hit]]:        # of each question, what is read
     "The passages that each question is asked with."
-    if condition not in CONDITIONS:
-        raise ValueError(f"there is no condition {condition!r}{did_you_mean(condition, CONDITIONS)}; there are "
-                         f"{', '.join(CONDITIONS)}")
+    check_choice(condition=(condition, CONDITIONS))
     if condition == "closed book": return [[] for _ in range(len(questions))]
     if condition in ("retrieved", "narrowed", "best sentence"):
         found = index.search_all(list(questions["question"]), k)
@@ -537,7 +410,7 @@ def threshold_keeping(
     share: float = .9,   # of the answerable questions that have to be answered
 ) -> float:
     "The highest threshold that still answers this share of the answerable questions."
-    if not 0 < share <= 1: raise ValueError(f"share={share!r}: it is a share, above 0 and at most 1")
+    check_settings(share=(share, 0 < share <= 1, "a share, above 0 and at most 1"))
     curve = decline_curve(scores, answerable)
     return float(curve["threshold"][curve["answered"] >= share].max())
 

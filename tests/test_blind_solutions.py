@@ -2,7 +2,7 @@
 import pytest
 from blind_solutions import RIGHT, WRONG
 
-from ft_course.classroom.exercises import attempt
+from check_cases import attempt
 
 NUMBERED = lambda pairs: [pytest.param(*pair, id=f"{i:02d}-{pair[0]}") for i, pair in enumerate(pairs)]
 

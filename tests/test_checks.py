@@ -1,8 +1,7 @@
 "Each check is proved once: it accepts the model solution and unusual right ones, and rejects what people get wrong, with a sentence."
 import pytest
-from check_cases import RIGHT, WRONG
+from check_cases import RIGHT, WRONG, attempt
 
-from ft_course.classroom.exercises import attempt
 from ft_course.classroom.solutions import exercise_names, model_solutions
 
 

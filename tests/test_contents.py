@@ -8,10 +8,10 @@ import pytest
 from conftest import ROOT
 
 import ft_course
-from ft_course.classroom import computing_time, time_needed
+from ft_course.classroom import time_needed
 from ft_course.classroom.quizzes import quiz_names
 from ft_course.classroom.solutions import exercise_names
-from ft_course.core.contents import chapter, contents, contents_table, hours
+from ft_course.core.contents import chapter, contents, hours
 
 NOTEBOOKS = sorted(p.relative_to(ROOT/"nbs").as_posix() for p in (ROOT/"nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
 LINK = re.compile(r"\[([^\]]*)\]\(([^)\s]+\.ipynb)[^)]*\)")
@@ -39,6 +39,17 @@ def test_quizzes_and_exercises_belong_to_chapters():
     assert {n.split(".")[0] for n in (*quiz_names(), *exercise_names())} <= {c.number for c in contents()}
 
 
+def contents_table() -> str:
+    "The chapters as a Markdown table, with links from the top folder of the repository; a star marks the core path."
+    rows, part = ["| | chapter | its question | hours |", "|---|---|---|---|"], ""
+    for c in contents():
+        if c.part != part: rows.append(f"| | **{c.part}** | | |")
+        part = c.part
+        rows.append(f"| {c.number}{'*' if c.core else ''} | [{c.title}](nbs/{c.file}) | {c.question} | "
+                    f"{hours(c.reading)} + {hours(c.exercises)} |")
+    return "\n".join(rows)
+
+
 def test_the_index_shows_the_table():
     table = contents_table()
     assert table in "\n".join(cells("index.ipynb", "markdown")), f"put this into nbs/index.ipynb, then `make readme`:\n{table}"
@@ -46,7 +57,6 @@ def test_the_index_shows_the_table():
 
 def test_times_in_words():
     assert [hours(h) for h in (.5, 1, 1.75, 0)] == ["½", "1", "1¾", "0"]
-    assert str(computing_time("01")) == "About 5 minutes of computing on a free machine."
     assert str(time_needed("04")) == "About 2½ hours of reading, ¾ hour of exercises and a minute of computing on a free machine."
     with pytest.raises(ValueError, match="there is no chapter '99'"): chapter("99")
 
@@ -69,7 +79,7 @@ def test_a_chapter_is_referred_to_by_a_link(name):
     assert set(re.findall(r"(?i)\bchapters?\s+(\d\d)\b", everything)) <= known, "a chapter that is not written is not referred to by number"
 
 
-@pytest.mark.parametrize("name", ft_course.PUBLIC)
+@pytest.mark.parametrize("name", ft_course.__all__)
 def test_a_public_name_resolves(name):
     assert getattr(ft_course, name) is not None and name in dir(ft_course)
 

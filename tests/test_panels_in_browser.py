@@ -103,3 +103,33 @@ def test_prompt_and_search_panels(lab, tmp_path):
                     if found := serious(page): problems[theme, width, name] = found
         assert problems == {}
         assert elsewhere == []
+
+
+GUESSES = ["""from ft_course.widgets import guess_curve, guess_number, quiz
+guess_number("01.x", "How much?", .5, 4.5, unit="points of macro-F1")""", 'guess_curve("01.y", "How?", [50, 100, 20000], 0, 1)', 'quiz("01")']
+
+
+def test_keys_stay_in_a_widget_and_radios_are_groups(lab):
+    "In the notebook `dd` deletes the cell and an arrow leaves it: on a slider or a choice they are the widget's."
+    address, token, course = lab
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in GUESSES],
+                                            metadata={"kernelspec": {"name": "python3", "display_name": "python3", "language": "python"}}), course/"my-course"/"keys.ipynb")
+    with page_of(f"{address}/lab/tree/keys.ipynb?token={token}") as (page, _):
+        page.wait_for_function(IDLE, timeout=60_000)
+        book = Notebook(page, json.loads((course/"my-course"/"keys.ipynb").read_text(encoding="utf-8"))["cells"])
+        number, curve, questions = (book.run(i) for i in range(3))
+        page.wait_for_timeout(500)
+        assert number.locator(".widget-readout").inner_text() == "2.5"
+        assert number.locator(".widget-label", has_text="points of macro-F1").evaluate("label => label.scrollWidth <= label.clientWidth")
+        assert [curve.locator(".widget-readout").nth(i).inner_text() for i in range(3)] == ["0.5"]*3
+        radios = questions.get_by_role("radio")
+        names = radios.evaluate_all("radios => radios.map(r => r.name)")
+        assert all(names) and len(set(names)) == questions.locator(".widget-radio-box").count() > 1
+        for at, control in ((0, number.get_by_role("slider")), (1, curve.get_by_role("slider").first), (2, radios.first)):
+            page.evaluate("i => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = i }", at)
+            control.focus()
+            for key in ("d", "d", "a", "ArrowDown"): page.keyboard.press(key)
+            page.wait_for_timeout(200)
+            assert page.evaluate("() => [window.jupyterapp.shell.currentWidget.content.widgets.length, window.jupyterapp.shell.currentWidget.content.activeCellIndex]") == [3, at]
+        assert radios.nth(1).is_checked()
+        assert number.locator(".widget-readout").inner_text() != "2.5", "the arrow moved the slider"

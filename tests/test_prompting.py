@@ -105,7 +105,7 @@ def test_examples_are_balanced_and_drawn_by_the_seed(messages):
 def test_similar_examples_end_in_the_nearest(messages):
     texts, labels = messages
     model = PromptClassifier("?", n_examples=3, selection="similar").fit(texts, labels)
-    for text, shots in zip(texts[:5], model._examples_for(texts[:5])):
+    for text, shots in zip(texts[:5], model.examples_for(texts[:5])):
         assert len(shots) == 3 and shots[-1][0] == text   # nothing is nearer to a text than itself
 
 
@@ -114,7 +114,7 @@ def test_calibration_divides_by_the_answer_to_nothing(messages, small):
     for selection in ("balanced", "similar"):
         plain = PromptClassifier("Where to?", small, n_examples=2, selection=selection, max_length=8).fit(texts, labels)
         corrected = copy.deepcopy(plain).set_params(calibrate=True)
-        shots = plain._examples_for(texts[:3])
+        shots = plain.examples_for(texts[:3])
         blank = np.array([plain._probabilities("{text}", list(CONTENT_FREE), [s]*3).mean(0) for s in shots])
         np.testing.assert_allclose(corrected.predict_proba(texts[:3]), calibrated(plain.predict_proba(texts[:3]), blank), atol=1e-5)
     np.testing.assert_allclose(calibrated([[.2, .3, .5]], [.2, .3, .5]), 1/3)
@@ -249,7 +249,7 @@ def test_longest_text_is_cut_to_tokens():
 @pytest.mark.parametrize("settings, says", [
     ({"label_words": {}}, "no word for the label 'negative'"), ({"label_words": {"negative": "bad", "positive": " "}}, "no word for the label 'positive'"),
     ({"label_words": {"negative": "bad", "positive": "bad"}}, "for 'negative' and for 'positive'"), ({"templates": "{text}"}, "list of messages"),
-    ({"templates": ("Sort this.",)}, "no {text}"), ({"templates": ()}, "at least one"), ({"selection": "balance"}, "did you mean 'balanced'"),
+    ({"templates": ("Sort this.",)}, "each with {text}"), ({"templates": ()}, "at least one"), ({"selection": "balance"}, "did you mean 'balanced'"),
     ({"n_examples": 9}, "from 1 to the 2 rows"), ({"n_examples": -1}, "n_examples=-1: it has to be a whole number"), ({"n_examples": 0, "selection": "similar"}, "from 1 to the 2 rows"),
     ({"n_examples": 2.}, "n_examples=2.0"), ({"max_length": 0}, "max_length=0"), ({"max_length": -3}, "1 or more"), ({"label_words": ["yes", "no"]}, "has to be a dict"), ({"templates": None}, "list of messages")])
 def test_settings_that_cannot_be(settings, says):
@@ -262,7 +262,7 @@ def test_other_bad_input(small):
     with pytest.raises(ValueError, match="at least two"): PromptClassifier("?", small).fit([], ["a", "a"])
     with pytest.raises(ValueError, match=r"texts\[1\] is None"): PromptClassifier("?", small).fit([], ["a", "b"]).predict(["x", None])
     with pytest.raises(ValueError, match="not one string"): PromptClassifier("?", small).fit([], ["a", "b"]).predict("x")
-    with pytest.raises(ValueError, match="no prompt for a task"): prompted("headline")
+    with pytest.raises(ValueError, match="task='headline': it has to be one of headlines, airline .did you mean 'headlines'"): prompted("headline")
 
 
 @pytest.mark.parametrize("part, settings, text", [("instruction", {"instruction": "word "*300}, "x"), ("examples", {"n_examples": 8}, "x"), ("text", {"max_length": 10**6}, "word "*300)])
@@ -318,7 +318,7 @@ def test_what_is_written_can_be_watched(small):
 
 
 @pytest.mark.parametrize("settings, says", [({"temperature": -1}, "temperature=-1"), ({"temperature": 1e-300}, "0.001 or more"), ({"top_p": 0}, "top_p=0"), ({"top_p": 1.5}, "top_p=1.5"), ({"stop": "x"}, "stop='x'"),
-                                            ({"stop": [""]}, "stop="), ({"max_new_tokens": 0}, "max_new_tokens=0"), ({"max_new_tokens": 200}, "prompts[0] has")])
+                                            ({"stop": [""]}, "stop="), ({"max_new_tokens": 0}, "max_new_tokens=0"), ({"max_new_tokens": 200}, "the prompt of text 0 has")])
 def test_writing_settings_that_cannot_be(small, settings, says):
     with pytest.raises(ValueError) as err: generate(["books"], small, **settings)
     assert says in str(err.value)
@@ -344,7 +344,7 @@ def test_json_is_asked_for_again(monkeypatch):
     def writes(prompts, *_, **settings): asked.append((prompts[0], settings)); return [next(said)]
     monkeypatch.setattr(prompting, "generate", writes)
     assert generate_json("How many {braces}?", SCHEMA) == {"n": 7}
-    assert [s["temperature"] for _, s in asked] == [0., .7, .7] and len({s["random_state"] for _, s in asked}) == 3
+    assert [s.get("temperature") for _, s in asked] == [None, .7, .7] and len({s.get("random_state") for _, s in asked}) == 3
     assert json.dumps(SCHEMA) in asked[0][0] and "{braces}" in asked[0][0]
     with pytest.raises(ValueError, match="none of 2 tries"): generate_json("How many?", SCHEMA, tries=2)
     said = iter(['{"n": 1}'])
@@ -448,7 +448,7 @@ def test_without_probabilities_the_text_is_read(server, tmp_path, mode, wanted):
     ({}, "It is not spam", ["spam", "not spam"], [0, 1]), ({}, "It is very good", ["good", "very good"], [0, 1]), ({}, "It is C++.", ["C", "C++"], [0, 1]),
     ({}, "Not spam, but good spam?", ["spam", "not spam"], [.5, .5]), ({"The": .9, "pos": .06, "neg": .02}, "I cannot say", ["negative", "positive"], [.25, .75])])
 def test_what_the_first_token_leaves_open_the_text_says(top, text, words, wanted):
-    answer = {"text": text, "top": [[token, float(np.log(p))] for token, p in top.items()]}
+    answer = endpoint.Reply(text=text, top=[(token, float(np.log(p))) for token, p in top.items()])
     np.testing.assert_allclose(endpoint._label_from(answer, words), wanted)
 
 
@@ -459,10 +459,10 @@ def test_an_odd_reply_is_said_and_not_kept(server, tmp_path, change):
     with pytest.raises(CourseError, match="not a chat completion"): at(server, tmp_path).ask(chat_messages("", [], "good"))
     assert not list(tmp_path.glob("*.json"))
     server.change = {"usage": {}}
-    assert at(server, tmp_path).ask(chat_messages("", [], "good"))["tokens_in"] == 0
+    assert at(server, tmp_path).ask(chat_messages("", [], "good")).tokens_in == 0
     file, = tmp_path.glob("*.json")
     file.write_text('{"text": "x", "top": [["a", null]], "tokens_in": 1, "tokens_out": 1}')   # a damaged file is asked again
-    assert at(server, tmp_path).ask(chat_messages("", [], "good"))["text"] == "Positive."
+    assert at(server, tmp_path).ask(chat_messages("", [], "good")).text == "Positive."
 
 
 def test_one_bad_request_does_not_turn_probabilities_off(server, tmp_path):
@@ -518,7 +518,7 @@ def test_the_cache_is_keyed_by_url_model_and_messages(server, tmp_path):
 def test_a_folder_that_cannot_be_written_loses_no_answer(server, tmp_path):
     pytest.importorskip("openai")
     (tmp_path/"file").write_text("")
-    assert at(server, tmp_path/"file").ask(chat_messages("", [], "good"))["text"] == "Positive."
+    assert at(server, tmp_path/"file").ask(chat_messages("", [], "good")).text == "Positive."
 
 
 @pytest.mark.parametrize("mode", ["refuses", "fails", "odd"])
@@ -553,7 +553,7 @@ def test_endpoints_that_cannot_be(server, monkeypatch, tmp_path):
     monkeypatch.delenv("TEST_KEY")
     with pytest.raises(CourseError, match="TEST_KEY"): at(server, tmp_path).ask(chat_messages("", [], "x"))
     pytest.importorskip("openai")
-    assert at(server, tmp_path, key_env=None).ask(chat_messages("", [], "good"))["text"] == "Positive."
+    assert at(server, tmp_path, key_env=None).ask(chat_messages("", [], "good")).text == "Positive."
     server.shutdown()
     closed = Endpoint("http://127.0.0.1:9/v1", "m", key_env=None, folder=str(tmp_path))
     with pytest.raises(CourseError, match="no answer"): closed.ask(chat_messages("", [], "x"))
@@ -564,7 +564,7 @@ def test_an_endpoint_writes(server, tmp_path):
     seen = []
     assert generate(["good", "bad"], at(server, tmp_path), temperature=.5, top_p=.9, stop=["."], stream=seen.append) == ["Positive", "Negative"] == seen
     body = server.seen[0][2]
-    assert (body["temperature"], body["top_p"], body["stop"], body["seed"]) == (.5, .9, ["."], 0)
+    assert (body["temperature"], body["top_p"], body["stop"]) == (.5, .9, ["."]) and "seed" not in body
 
 
 def test_no_default_asks_a_server():

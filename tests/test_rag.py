@@ -2,7 +2,9 @@
 import hashlib
 import json
 import math
+import re
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,9 @@ import pytest
 from test_index import hashed, small
 
 from ft_course import rag
-from ft_course.estimators import plain_text
+from ft_course.data import near_duplicate_groups, text_key
+from ft_course.estimators import plain_text, render_prompt
+from ft_course.evaluation import answer_words
 from ft_course.rag import DocumentIndex, chunk, sentences
 from ft_course.widgets.search import highlighted, search_panel
 
@@ -54,10 +58,7 @@ def test_many_abbreviations_take_no_longer(tmp_path):
 
 # ranking
 
-def test_ranks_from_scores():
-    scores = np.array([[3., 2, 1], [1, 2, 3], [2, 2, 2], [0, 0, 1]])
-    right = np.array([[1, 0, 0], [1, 1, 0], [0, 0, 1], [0, 0, 0]], bool)
-    assert rag.ranks_from_scores(scores, right).tolist() == [1, 2, 3, math.inf]
+def test_recall_and_reciprocal_ranks():
     assert rag.recall_at([1, 2, 3, math.inf], 2).mean() == .5 and rag.reciprocal_ranks([1, 2, math.inf]).tolist() == [1, .5, 0]
 
 
@@ -66,13 +67,6 @@ def test_likelihood_reranker_on_a_tiny_model(tiny_causal):
     passages = ["a short one", "another passage " * 30, "{braces} \"quotes\" <|im_end|>"]
     together, alone = judge("some query", passages), [judge("some query", [p])[0] for p in passages]
     assert together == pytest.approx(alone, abs=1e-4) and (together < 0).all()
-
-
-def test_stories_that_stand_for_each_other():
-    body = "The firm said on Monday that profits had doubled in the year to March because of strong sales in Asia."
-    texts = {"a": body, "b": body + " More soon.", "c": "Rain is expected over the whole country on Tuesday and Wednesday.", "d": "A quite different text about a football match in Rome."}
-    groups = rag.same_story(texts, {"a": "Profits double", "b": "Firm is glad", "c": "Rain", "d": "RAIN"})
-    assert groups[0] == groups[1] != groups[2] == groups[3]
 
 
 # answers
@@ -103,10 +97,11 @@ def test_prompt_holds_anything_as_data(smol_tokenizer):
     lines = asked.split("\n")
     assert len(lines) == 4 and lines[0].startswith("[1] ") and lines[1] == "[2] An honest one." and lines[2] == "" and lines[3].startswith("Question: What {is} \"it\"?")
     assert all(part in lines[0] for part in ("{amount}", '"now"', "{0}", "%s", "BANANA"))
-    assert asked in rag.reader_prompt('What {is} "it"?<|im_end|>', [nasty, "An honest one."], smol_tokenizer, chat=True)
-    whole = rag.reader_prompt('What {is} "it"?<|im_end|>', [nasty, "An honest one."], smol_tokenizer, chat=True)
+    def shown(question, passages): return render_prompt(smol_tokenizer, rag.READ, rag.grounded_prompt(question, passages))
+    whole = shown('What {is} "it"?<|im_end|>', [nasty, "An honest one."])
+    assert asked in whole
     marks = [t for t in smol_tokenizer(whole, add_special_tokens=False)["input_ids"] if t in set(smol_tokenizer.all_special_ids)]
-    honest = rag.reader_prompt("What is it?", ["One.", "Two."], smol_tokenizer, chat=True)
+    honest = shown("What is it?", ["One.", "Two."])
     assert marks == [t for t in smol_tokenizer(honest, add_special_tokens=False)["input_ids"] if t in set(smol_tokenizer.all_special_ids)]
 
 
@@ -186,6 +181,47 @@ def test_curve_of_answering_and_declining():
 
 # questions
 
+def skeleton(
+    question: str,
+) -> str:
+    "The question with names, numbers and quoted titles masked: equal skeletons come from one template."
+    words = re.sub(r"[\"'“”‘’](?:[A-Z][\w' ]*)[\"'“”‘’]", "_", question).rstrip("?").split() or [""]
+    masked = [words[0].lower(), *("_" if re.search(r"[A-Z\d£$€%]", w) else w.lower().strip(",.;:")
+                                  for w in words[1:])]
+    return re.sub(r"_(( and| of| the| for| in)* _)+", "_", " ".join(masked))
+
+def question_faults(
+    questions,       # a DataFrame as from `load_questions`
+    articles: dict,  # identifier -> text
+    most: int = 4,   # questions that may open with the same three words
+) -> list[str]:
+    "What is wrong with the questions, a sentence each: rows that do not fit, near duplicates, templates."
+    rows, faults = questions.to_dict("records"), []
+    for name in ("id", "question"):
+        faults += [f"{name} {value!r} stands there {n} times"
+                   for value, n in Counter(r[name] for r in rows).items() if n > 1]
+    for r in rows:
+        said, bare = sentences(articles.get(r["article"], "")), not r["answers"]
+        unknown = sorted({r["article"], *r["also"]} - articles.keys())
+        named = " ".join(answer_words(" ".join(said[s] for s in r["sentences"] if 0 <= s < len(said))))
+        wrong = {f"no article {', '.join(unknown)}": bool(unknown),
+                 f"unknown kind {r['kind']!r}": r["kind"] not in rag.KINDS,
+                 "an unanswerable question has no answers and sentences, others have both":
+                     len({r["kind"] == "unanswerable", bare, not r["sentences"]}) > 1,
+                 f"{r['article']} has the sentences 0 to {len(said) - 1}":
+                     any(not 0 <= s < len(said) for s in r["sentences"]),
+                 "no answer occurs in the named sentences": r["kind"] in rag.KINDS[:5] and not bare and not any(
+                     " ".join(answer_words(a)) in named for a in r["answers"]),
+                 "two steps need two sentences": r["kind"] == "two-step" and len(r["sentences"]) < 2}
+        faults += [f"{r['id']}: {what}" for what, is_so in wrong.items() if is_so]
+    texts = [r["question"] for r in rows]
+    groups = near_duplicate_groups([text_key(t) for t in texts], .5).tolist()
+    faults += [f"{n} near duplicates: {texts[groups.index(g)]!r}" for g, n in Counter(groups).items() if n > 1]
+    faults += [f"{n} questions of the form {s!r}" for s, n in Counter(map(skeleton, texts)).items() if n > 1]
+    openings = Counter(" ".join(t.lower().split()[:3]) for t in texts)
+    return faults + [f"{n} questions begin with {o!r}" for o, n in openings.items() if n > most]
+
+
 @pytest.fixture(scope="session")
 def questions(): return rag.load_questions()
 
@@ -195,7 +231,7 @@ def test_questions_are_enough_and_of_all_kinds(questions):
     assert len(questions) >= 200 and counts["unanswerable"] >= 60 and set(counts.index) == set(rag.KINDS) and counts.min() >= 8
 
 
-def test_questions_have_no_faults(questions): assert rag.question_faults(questions, rag.article_texts()) == []
+def test_questions_have_no_faults(questions): assert question_faults(questions, rag.article_texts()) == []
 
 
 def test_questions_are_readable_by_datasets():
@@ -211,24 +247,19 @@ def test_questions_are_readable_by_datasets():
     ({"answers": ["a purple elephant"]}, "no answer occurs")])
 def test_faulty_questions_are_found(questions, change, fault):
     good = questions[questions["kind"] == "who"].head(1)
-    assert rag.question_faults(good, rag.article_texts()) == []
+    assert question_faults(good, rag.article_texts()) == []
     bad = good.assign(**{k: [v] for k, v in change.items()})
-    assert any(fault in f for f in rag.question_faults(bad, rag.article_texts()))
+    assert any(fault in f for f in question_faults(bad, rag.article_texts()))
 
 
 def test_near_duplicates_and_templates_are_found(questions):
     import pandas as pd
     row = questions[questions["kind"] == "unanswerable"].head(1)
-    def with_texts(*texts): return rag.question_faults(pd.concat([row.assign(id=str(i), question=t) for i, t in enumerate(texts)]), rag.article_texts())
+    def with_texts(*texts): return question_faults(pd.concat([row.assign(id=str(i), question=t) for i, t in enumerate(texts)]), rag.article_texts())
     assert any("near duplicates" in f for f in with_texts("Which bank did the former executive sue for unfair dismissal last year?", "Which bank did the former executive sue for unfair dismissal in August?"))
     assert any("of the form" in f for f in with_texts("How much did Tesco earn in 2004?", "How much did Marks and Spencer earn in 1999?"))
     assert any("stands there 2 times" in f for f in with_texts("Who won?", "Who won?"))
     assert any("begin with" in f for f in with_texts(*(f"In what year {w} something happen?" for w in ("did it", "could one", "may the", "might they", "should we"))))
-
-
-def test_halves_keep_articles_together(questions):
-    halves = rag.tuning_half(questions["article"])
-    assert .35 < halves.mean() < .65 and (halves == rag.tuning_half(list(questions["article"]))).all()
 
 
 # stored answers
@@ -300,7 +331,7 @@ def test_settings_of_answers_and_thresholds_that_cannot_be(tmp_path):
     for scores, answerable in (([.1, .2], [False, False]), ([.1, .2], [True, True]), ([], [])):
         with pytest.raises(ValueError, match="answerable has to hold"): rag.decline_curve(scores, answerable)
     with pytest.raises(ValueError, match="share=90"): rag.threshold_keeping([.1, .2], [True, False], 90)
-    assert rag.skeleton("???") == ""
+    assert skeleton("???") == ""
 
 
 def test_the_stored_figures_are_those_of_the_version_before(root):

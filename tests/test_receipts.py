@@ -41,7 +41,7 @@ def test_every_way_to_import_is_seen():
     assert imported("import ft_course\nft_course.compare(1)") == {("ft_course", "compare")}
 
 
-def small(folder, public='PUBLIC = {"score": "b", "table": "ft_course.core.c"}'):
+def small(folder, public='lazy_names(__name__, {"b": "score other", "core.c": "table"})'):
     "A course of four modules and one notebook that uses some of them."
     for name, text in {"__init__": public, "a": "from .core import c", "b": "x = 1", "core/__init__": "from ft_course.core.d import y",
                        "core/c": "z = 1", "core/d": "y = 1"}.items():
@@ -63,22 +63,16 @@ def test_modules_that_a_notebook_uses(tmp_path, source, used):
     assert Code(small(tmp_path)).used_by(cells(source)) == {f"ft_course.{name}" for name in used.split()}
 
 
-@pytest.mark.parametrize("public", ['_PUBLIC = {"b": ["score", "other"]}', '_PUBLIC: dict = {".b": "score other"}', 'NAMES = {"score": "ft_course.b"}',
-                                    'P = {n: f"ft_course.{m}" for m, names in {"b": "score", "core.c": "z"}.items() for n in names.split()}'])
-def test_public_names_may_be_written_either_way(tmp_path, public):
-    assert Code(small(tmp_path, public)).used_by(cells("from ft_course import score")) == {"ft_course.b"}
-
-
 def test_a_folder_may_load_its_names_lazily_too(tmp_path):
     small(tmp_path)
-    (tmp_path/"ft_course"/"core"/"__init__.py").write_text('_HOME = {"z": "ft_course.core.c"}')
+    (tmp_path/"ft_course"/"core"/"__init__.py").write_text('lazy_names(__name__, {"c": "z"})')
     assert Code(tmp_path).used_by(cells("from ft_course.core import z")) == {"ft_course.core", "ft_course.core.c"}
 
 
 def test_a_public_name_that_moves_makes_stale(tmp_path):
     notebook = cells("from ft_course import score")
     notebook["metadata"][KEY] = Code(small(tmp_path)).receipt(notebook)
-    (tmp_path/"ft_course"/"__init__.py").write_text('P = {"score": "core.d"}')
+    (tmp_path/"ft_course"/"__init__.py").write_text('lazy_names(__name__, {"core.d": "score"})')
     assert Code(tmp_path).stale(notebook) == "module ft_course.b changed; module ft_course.core changed; module ft_course.core.d changed"
 
 

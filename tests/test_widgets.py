@@ -63,14 +63,13 @@ def test_a_quiz_explains_each_choice_and_is_kept(mine, name):
     for number in [i for i in range(len(choices)) if i != right] + [right]:
         question.choose(number)
         assert marked_up(choices[number]["why"]) in question.reason.value and ("✓" in question.reason.value) == (number == right)
-    assert recall("quizzes", name)["right"] is True and "You had this one right" in quiz(name).reason.value
-    with pytest.raises(ValueError, match="not 9"): question.choose(9)
-    with pytest.raises(ValueError, match="has no quiz"): quiz("99")
-
-
-@pytest.mark.parametrize("low, high, more", [(1, 1, {}), (2, 1, {}), (0, 1, {"log": True}), (float("nan"), 1, {}), ("0", 1, {}), (True, 2, {}), (0, 1, {"step": 0})])
-def test_a_scale_without_room_is_refused(low, high, more):
-    with pytest.raises(ValueError, match="'06.x'"): guess_number("06.x", "?", low, high, **more)
+    assert recall("quizzes", name)["right"] is True
+    again = quiz(name)
+    assert again.control.value == right and again.reason.value == question.reason.value, "run again, it shows choice and reason"
+    assert recall("quizzes", name)["answers"] == [c["text"] for c in choices if not c.get("right")] + [choices[right]["text"]]
+    quiz(name).choose(number := (right + 1) % len(choices))
+    assert quiz(name).control.value == number and recall("quizzes", name)["right"] is True, "once right, right"
+    with pytest.raises(ValueError, match="no chapter '99'"): quiz("99")
 
 
 def test_the_ends_of_a_scale_can_be_guessed_and_are_kept(mine):
@@ -80,7 +79,6 @@ def test_the_ends_of_a_scale_can_be_guessed_and_are_kept(mine):
             assert guess_number(f"06.{i}", "?", low, high, log=log).value == pytest.approx(end), "a guess at an end survives a restart"
         guess_curve(f"06.c{i}", "?", [0, 1], low, high).make([low, high])
         assert guess_curve(f"06.c{i}", "?", [0, 1], low, high).value == pytest.approx([low, high])
-    with pytest.raises(ValueError, match="whole number"): guess_number("06.n", "?", 0, 10, step=1).make(2.5)
 
 
 def test_a_name_used_twice_does_not_show_the_other_questions_result(mine):
@@ -91,14 +89,14 @@ def test_a_name_used_twice_does_not_show_the_other_questions_result(mine):
     assert recall("guesses", "06.x").keys() == {"question", "guess", "said"}, "the old result is gone"
 
 
-def test_odd_results_are_shown_or_refused_with_a_sentence(mine):
+def test_odd_results_are_shown_or_refused(mine):
     import numpy as np
     import torch
     number, curve = guess_number("06.n", "?", 1e-3, 1, log=True).make(.1), guess_curve("06.c", "?", [0, 1, 2], 0, 1).make([0, 1, 1])
     for value in (np.float32(.2), torch.tensor(.3), 0, -1, float("nan"), float("inf")): assert "Here:" in number.result(value)
     assert "[0.1, 0.3]" in number.result(np.float64(.2), np.float32(.1), torch.tensor(.3))
     assert "<svg" in curve.result(torch.tensor([.1, .2, float("nan")]))._repr_html_()
-    for wrong in (lambda: number.result("x"), lambda: curve.result([]), lambda: curve.result([1, 2]), lambda: curve.result([1, 2, None])):
+    for wrong in (lambda: number.result("x"), lambda: curve.result([1, 2])):
         with pytest.raises(ValueError): wrong()
 
 
@@ -107,8 +105,6 @@ def test_choices_are_texts(mine):
     assert "&lt;b&gt;" in choice.children[0].value and choice.make(7).value == "7"
     assert "&lt;b&gt;x" in choice.result("<b>x</b>")._repr_html_()
     guess_number("06.d", "?", 0, 1, unit="$x_$ <i>").make(.5).result(.5)
-    for choices in ([], ["a"], ["a", "a"]):
-        with pytest.raises(ValueError, match="two or more"): guess_choice("06.e", "?", choices)
 
 
 def test_a_guess_on_a_scale_of_powers_begins_where_its_slider_stops():
@@ -116,6 +112,14 @@ def test_a_guess_on_a_scale_of_powers_begins_where_its_slider_stops():
         guess = guess_number("06.x", "?", low, high, log=True)
         steps = (math.log10(guess.control.value) - guess.control.min)/guess.control.step
         assert low <= guess.control.value <= high and steps == pytest.approx(round(steps))
+
+
+def test_guesses_show_their_whole_unit_and_no_zeros_at_the_end(mine):
+    "A format with a letter has them: .4g shows 4.000."
+    for more in ({"unit": "points of macro-F1"}, {"unit": "%", "log": True}):
+        control = guess_number("06.x", "?", .5, 9, **more).control
+        assert control.style.description_width == "initial" and not control.readout_format[-1].isalpha()
+    for slider in guess_curve("06.c", "?", [.5, 1000], 0, 1).sliders: assert not slider.readout_format[-1].isalpha() and slider.layout.width == "max-content"
 
 
 def test_a_name_is_loaded_when_it_is_asked_for():

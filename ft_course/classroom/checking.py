@@ -2,46 +2,39 @@
 import html
 import sys
 
+import ipywidgets as ipw
+
 from ft_course.classroom.exercises import Exercise, Outcome, evaluate_exercise, find_exercise
 from ft_course.classroom.expect import in_words
 from ft_course.classroom.progress import keep, recall
 from ft_course.classroom.running import guarded
-from ft_course.classroom.solutions import model_solutions
+from ft_course.classroom.solutions import exercise_names, model_solutions
 from ft_course.core import CourseError
 from ft_course.core.display import Page, marked_up
 
 
-def _count(value) -> int:
-    "A count from the learner's file, which anyone may have edited: 0 for what is none."
-    return max(value, 0) if isinstance(value, int) and not isinstance(value, bool) else 0
-
-
-def _keep(name: str, **values) -> str:
-    "Keeps the values; the sentence about what went wrong, or an empty string."
+def _keep(name: str, **values) -> list[str]:
+    "Keeps the values; the sentence about what went wrong, if anything did."
     try: keep("exercises", name, **values)
-    except CourseError as err: return str(err)
-    return ""
+    except CourseError as err: return [str(err)]
+    return []
 
 
 def hint(name: str) -> Page:
     "The next of the exercise's three hints; after the third, all of them."
     hints = find_exercise(name).hints
-    given = min(_count(recall("exercises", name).get("hints")) + 1, 3)
-    problem = _keep(name, hints=given)
-    return _page([f"Hint {i + 1} of 3: {h}" for i, h in enumerate(hints[:given])] + [problem][:bool(problem)])
+    given = min(recall("exercises", name).get("hints", 0) + 1, 3)
+    return _page([f"Hint {i} of 3: {h}" for i, h in enumerate(hints[:given], 1)] + _keep(name, hints=given))
 
 
 def solution(name: str) -> Page:
     "The model solution, once you have tried."
     find_exercise(name)
-    before, source = recall("exercises", name), model_solutions().get(name)
+    before = recall("exercises", name)
     if not before.get("attempts"):
         return _page(["The solution is shown after your first attempt. A hint may help you to one."])
-    if source is None: return _page([f"No solution of {name} is written down."])
-    problem = "" if before.get("solved") else _keep(name, solution_seen=True)
-    page = _page([problem][:bool(problem)])
-    code = f"<pre style='white-space:pre-wrap'><code>{html.escape(source)}</code></pre>"
-    return Page(source + page, code + page.markup)
+    page, source = _page([] if before.get("solved") else _keep(name, solution_seen=True)), model_solutions()[name]
+    return Page(source + page, f"<pre style='white-space:pre-wrap'><code>{html.escape(source)}</code></pre>{page.markup}")
 
 
 def _page(lines: list[str]) -> Page:
@@ -59,37 +52,47 @@ def check(
     outcome = evaluate_exercise(name, objects)
     said = [f"{SIGNS[outcome.state]} {outcome.message}"]
     if outcome.state != "not attempted":
-        before = recall("exercises", name)   # once solved, solved
-        solved = True if outcome.state == "solved" or before.get("solved") is True else None
-        said.append(_keep(name, attempts=_count(before.get("attempts")) + 1, solved=solved))
-        said.append(_drawn(find_exercise(name), objects))
-    return _checked(name, outcome, [line for line in said if line])
+        before = recall("exercises", name)
+        solved = outcome.state == "solved" or before.get("solved")   # once solved, solved
+        said += _keep(name, attempts=before.get("attempts", 0) + 1, solved=solved or None)
+        said += _drawn(find_exercise(name), objects)
+        if outcome.state == "solved": said += _so_far(name)
+    return Checked(outcome, said)
 
 
-def _drawn(exercise: Exercise, objects: dict) -> str:
+def _so_far(name: str) -> list[str]:
+    "How many of the chapter's exercises are solved, and which one is next."
+    chapter, done = name.split(".")[0], recall("exercises")
+    these = [n for n in exercise_names() if n.startswith(f"{chapter}.")]
+    left = [n for n in these if n != name and not done.get(n, {}).get("solved")]
+    if not left: return [f"All {len(these)} of this chapter are solved."] if these else []
+    return [f"{len(these) - len(left)} of {len(these)} solved, next: {left[0]}."]
+
+
+def _drawn(exercise: Exercise, objects: dict) -> list[str]:
     "Shows the exercise's picture of the learner's objects; a sentence when there is none to be had."
-    if not exercise.draw: return ""
+    if not exercise.draw: return []
     from IPython.display import display
     try:
         with guarded(): picture = exercise.draw(**{n: objects[n] for n in exercise.wants})
         display(picture)
     except KeyboardInterrupt: raise
-    except BaseException as err: return f"(It cannot be drawn: {in_words(err)})"
-    return ""
+    except BaseException as err: return [f"(It cannot be drawn: {in_words(err)})"]
+    return []
 
 
-def _checked(name: str, outcome: Outcome, said: list[str]):
-    import ipywidgets as widgets
-    level = find_exercise(name).level
-    message, more = widgets.HTML(_page(said).markup), widgets.HTML()
-    ask = widgets.Button(description="Hint", tooltip=f"the next hint for {name}")
-    show = widgets.Button(description="Solution", tooltip=f"the model solution of {name}, after an attempt")
-    def answer(page): more.value = f"<div role='status'>{page.markup}</div>"
-    ask.on_click(lambda _: answer(hint(name)))
-    show.on_click(lambda _: answer(solution(name)))
+class Checked(ipw.VBox):
+    "What `check` shows: the outcome, and buttons for a hint and for the solution."
+    def __init__(self, outcome: Outcome, said: list[str]):
+        name = outcome.name
+        self.outcome, self.said, self.more = outcome, said, ipw.HTML()
+        self.ask = ipw.Button(description="Hint", tooltip=f"the next hint for {name}")
+        self.show = ipw.Button(description="Solution", tooltip=f"the model solution of {name}, after an attempt")
+        self.ask.on_click(lambda _: self._answer(hint(name)))
+        self.show.on_click(lambda _: self._answer(solution(name)))
+        super().__init__([ipw.HTML(_page(said).markup), ipw.HBox([self.ask, self.show]), self.more])
 
-    class Checked(widgets.VBox):
-        def __repr__(self): return f"{name} ({level}): " + "\n".join(said)
-    box = Checked([message, widgets.HBox([ask, show]), more])
-    box.outcome, box.ask, box.show, box.more = outcome, ask, show, more
-    return box
+    def _answer(self, page: Page): self.more.value = f"<div role='status'>{page.markup}</div>"
+
+    def __repr__(self):
+        return f"{self.outcome.name} ({find_exercise(self.outcome.name).level}): " + "\n".join(self.said)

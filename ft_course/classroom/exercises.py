@@ -1,50 +1,40 @@
 "Exercises: a check, three hints, and what the check found."
 import importlib.util
 import inspect
-import textwrap
 from dataclasses import dataclass
-
-import numpy as np
 
 from ft_course.classroom.expect import NotAttempted, Wrong, in_words, shown
 from ft_course.classroom.running import TooLong, guarded
 from ft_course.classroom.solutions import exercise_names
+from ft_course.classroom.texts import chapter_texts
 from ft_course.core import did_you_mean
 
-LEVELS = ("warm-up", "core", "stretch")
 _exercises = {}
 
 
 @dataclass(frozen=True)
 class Exercise:
-    "A named check with its level, hints, what a solution may use, and a picture of the learner's objects."
+    "A named check with its level, hints, and a picture of the learner's objects."
     name: str        # "06.warmup"
-    level: str       # one of `LEVELS`
-    check: object    # a function of the named objects
-    hints: tuple     # three, from a nudge to nearly the answer
-    uses: str = ""   # source that stands before a solution when it is proved
+    level: str       # "warm-up", "core" or "stretch"
+    check: object    # a function of the named objects, each of them a function or a class
+    hints: list      # three, from a nudge to nearly the answer
     draw: object = None   # (named objects) -> matplotlib Figure, shown with every attempt
 
     @property
-    def wants(self) -> dict:   # object's name -> kind, or None
-        "The objects that the check asks for."
-        return {name: None if p.annotation is p.empty else p.annotation
-                for name, p in inspect.signature(self.check).parameters.items()}
+    def wants(self) -> list[str]:
+        "Names of the objects that the check asks for."
+        return list(inspect.signature(self.check).parameters)
 
 
 def exercise(
     name: str,
-    level: str,
-    hints: list[str],
-    uses: str = "",
     draw=None,
 ):
-    "Decorator: makes a function the check of the exercise `name`."
-    if level not in LEVELS:
-        raise ValueError(f"exercise({name!r}, level={level!r}): there are {', '.join(LEVELS)}")
-    if len(hints) != 3: raise ValueError(f"exercise({name!r}) has {len(hints)} hints; it needs three")
+    "Decorator: makes a function the check of the exercise `name`; its level and hints stand in the chapter's file."
+    chapter, _, key = name.partition(".")
     def registered(check):
-        _exercises[name] = Exercise(name, level, check, tuple(hints), uses, draw)
+        _exercises[name] = Exercise(name, check=check, draw=draw, **chapter_texts("hints", chapter)[key])
         return check
     return registered
 
@@ -55,31 +45,6 @@ class Outcome:
     name: str
     state: str
     message: str
-
-
-def _is_number(value, kind=(int, float, np.number)) -> bool:
-    return isinstance(value, kind) and not isinstance(value, bool)
-
-KINDS = {   # annotation -> how a sentence calls it, what it holds for
-    callable: ("a function", callable),
-    float: ("a number", _is_number),
-    int: ("a whole number", lambda v: _is_number(v, (int, np.integer))),
-    str: ("a text", lambda v: isinstance(v, str)),
-    list: ("a list", lambda v: isinstance(v, list)),
-    dict: ("a dict", lambda v: isinstance(v, dict)),
-    set: ("a set", lambda v: isinstance(v, (set, frozenset))),
-}
-
-
-def _a(word: str) -> str: return f"an {word}" if word[:1].lower() in tuple("aeiou") else f"a {word}"
-
-
-def _wrong_kind(name: str, value, kind) -> str:
-    "The sentence about an object of the wrong kind, or an empty string."
-    if kind is None: return ""
-    said, holds = KINDS.get(kind, (_a(getattr(kind, "__name__", str(kind))), lambda v: isinstance(v, kind)))
-    if holds(value): return ""
-    return f"`{name}` is {shown(value)}, {_a(type(value).__name__)}; it has to be {said}."
 
 
 def find_exercise(
@@ -104,8 +69,10 @@ def evaluate_exercise(
         if objects.get(n) is None or objects[n] is ...:
             said = f"There is no `{n}` yet: write it, run its cell, then run this one again."
             return Outcome(name, "not attempted", said)
-    for n, kind in exercise.wants.items():
-        if said := _wrong_kind(n, objects[n], kind): return Outcome(name, "wrong", said)
+    for n in exercise.wants:
+        if not callable(objects[n]):
+            said = f"`{n}` is {shown(objects[n])}, of the type {type(objects[n]).__name__}; it has to be a function."
+            return Outcome(name, "wrong", said)
     try:
         with guarded(): exercise.check(**{n: objects[n] for n in exercise.wants})
     except NotAttempted:
@@ -118,14 +85,3 @@ def evaluate_exercise(
         said = f"What your code returns cannot be checked ({in_words(err)}); look at its type and shape."
     else: return Outcome(name, "solved", "Right.")
     return Outcome(name, "wrong", said)
-
-
-def attempt(
-    name: str,
-    source: str,   # what a learner might write
-) -> Outcome:
-    "The outcome for this source, run in a namespace of its own after what the exercise `uses`."
-    space = {"__name__": "attempt"}
-    exec(textwrap.dedent(find_exercise(name).uses), space)
-    exec(textwrap.dedent(source), space)
-    return evaluate_exercise(name, space)

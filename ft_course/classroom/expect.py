@@ -57,6 +57,9 @@ def _same(got, wanted, tolerance: float) -> bool:
     if isinstance(wanted, dict):
         return (isinstance(got, dict) and set(got) == set(wanted)
                 and all(_same(got[k], wanted[k], tolerance) for k in wanted))
+    if isinstance(wanted, list) and wanted and hasattr(wanted[0], "detach"):   # of several shapes, perhaps
+        return (isinstance(got, (list, tuple)) and len(got) == len(wanted)
+                and all(_same(g, w, tolerance) for g, w in zip(got, wanted)))
     if isinstance(wanted, (str, bool, np.bool_)) or wanted is None:
         return np.ndim(got) == 0 and bool(np.all(got == wanted))
     try:
@@ -83,6 +86,14 @@ def in_words(err: BaseException) -> str:
     return type(err).__name__ + (f": {textwrap.shorten(message, 300)}" if message else "")
 
 
+def tried(what: str, function, *args, **kwargs):
+    "What the learner's function returns. Raises `Wrong`, \"`what` raised ...\", when it raises, `NotAttempted` for an empty one."
+    try: return function(*args, **kwargs)
+    except (KeyboardInterrupt, TooLong): raise
+    except NotImplementedError as err: raise NotAttempted() from err
+    except BaseException as err: raise Wrong(f"{what} raised {in_words(err)}") from err
+
+
 def call(
     function,
     *args,
@@ -90,11 +101,7 @@ def call(
 ):
     """What the learner's function returns for copies of these inputs.
     Raises `Wrong` when it raises, `NotAttempted` for an empty one."""
-    when = called(function, *args, **kwargs)
-    try: result = function(*copy.deepcopy(args), **copy.deepcopy(kwargs))
-    except (KeyboardInterrupt, TooLong): raise
-    except NotImplementedError as err: raise NotAttempted() from err
-    except BaseException as err: raise Wrong(f"{when} raised {in_words(err)}") from err
+    result = tried(called(function, *args, **kwargs), function, *copy.deepcopy(args), **copy.deepcopy(kwargs))
     if result is None or result is ...: raise NotAttempted()
     return result
 
@@ -116,3 +123,25 @@ def expect_call(
 ):
     "`expect` of what the function returns for these inputs."
     expect(call(function, *args, **kwargs), wanted, called(function, *args, **kwargs), why, tolerance)
+
+
+def mistaken(
+    got,
+    wanted,
+    likely: dict,   # sentence -> the value that this mistake gives
+) -> str:
+    "The sentence of the mistake whose value this is; empty where it is right, and where it is none of them."
+    return next((why for why, value in ({"": wanted} | likely).items() if _same(got, value, 1e-5)), "")
+
+
+def expect_cases(
+    function,
+    right,      # a function that gives what is wanted
+    cases,      # tuples of a case's inputs, with a reason at the end
+    likely=lambda *given: {},   # sentence -> the value that a well-known mistake gives for these inputs
+    tolerance: float = 1e-5,
+):
+    "`expect`, for every case, of what the function returns that it is what `right` returns."
+    for *given, why in cases:
+        got, wanted = call(function, *given), right(*given)
+        expect(got, wanted, called(function, *given), mistaken(got, wanted, likely(*given)) or why, tolerance)

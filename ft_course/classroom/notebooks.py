@@ -169,22 +169,21 @@ def main(argv=None):
     """For authors: `readme` writes README.md, `solutions` gathers the exercises' solutions, `stale` lists the notebooks
     to be run again, `execute NOTEBOOK ...` runs and tidies them, `clean NOTEBOOK ...` only tidies
     (`make readme`, `make export`, `make stale`, `make nb NB=...`)."""
-    argv, root = list(sys.argv[1:] if argv is None else argv), course_root()
-    if argv == ["readme"]:
-        with atomic_path(root/"README.md") as tmp: tmp.write_text(readme(root), encoding="utf-8")
-    elif argv == ["solutions"]:
-        with atomic_path(root/"ft_course"/"classroom"/"checks"/"solutions.json") as tmp:
-            tmp.write_text(solutions(root), encoding="utf-8")
-    elif argv == ["stale"]:
+    (command, *names), root = argv or sys.argv[1:] or [""], course_root()
+    def write(file, text):
+        with atomic_path(file) as tmp: tmp.write_text(text, encoding="utf-8")
+    if command == "readme": write(root/"README.md", readme(root))
+    elif command == "solutions": write(root/"ft_course"/"classroom"/"checks"/"solutions.json", solutions(root))
+    elif command == "stale":
         for name, why in stale(root).items():
             if why: print(f"{name}: {why}")
-    elif argv[:1] == ["execute"] and argv[1:]:
-        for name in argv[1:]:
+    elif command == "execute":
+        for name in names:
             print(name, flush=True)
             execute(Path(name))
-    elif argv[:1] == ["clean"]:
+    elif command == "clean":
         import nbformat
-        for name in argv[1:]: save_tidied(nbformat.read(name, as_version=4), Path(name))
+        for name in names: save_tidied(nbformat.read(name, as_version=4), Path(name))
     else: raise SystemExit(" ".join(main.__doc__.split()))
 
 if __name__ == "__main__": main()

@@ -1,11 +1,10 @@
 "One file that the learner owns: guesses, quiz answers, exercises, panel settings."
 import contextlib
 import json
-import threading
 import warnings
 from pathlib import Path
 
-from ft_course.core import CourseError, atomic_path, disk_error
+from ft_course.core import CourseError, atomic_path, locked
 
 
 def learner_folder(
@@ -15,9 +14,8 @@ def learner_folder(
     place = Path(start).resolve()
     return next((folder for folder in (place, *place.parents) if (folder/".course.json").is_file()), None)
 
-KINDS = ("guesses", "quizzes", "exercises", "panels")
 FILE, FORMAT = "progress.json", 1
-_memory, _memory_lock = {}, threading.RLock()
+_memory = {}
 
 
 def _file() -> Path | None:
@@ -40,45 +38,17 @@ def _read(file: Path) -> dict:
     return content
 
 
-@contextlib.contextmanager
-def _locked(file: Path | None):
-    "Only one notebook at a time goes through here."
-    if file is None:
-        with _memory_lock: yield
-        return
-    from filelock import FileLock, Timeout
-    lock = FileLock(file.with_name(f".{file.name}.lock"), timeout=10)
-    try: lock.acquire()
-    except Timeout as err:
-        raise CourseError(f"{file.name} has been in use by another notebook for ten seconds; "
-                          "close the other one or restart its kernel, then try again.") from err
-    except OSError as err: raise disk_error(err, file) from err
-    try: yield
-    finally: lock.release()
-
-
-def _known(kind: str):
-    if kind not in KINDS: raise ValueError(f"there is no kind {kind!r} of entry; there are {', '.join(KINDS)}")
-
-
-def _entries(content: dict, kind: str) -> dict:
-    "The entries of a kind that are what they should be; one that was edited into something else is left out."
-    entries = content.get(kind)
-    return {k: v for k, v in entries.items() if isinstance(v, dict)} if isinstance(entries, dict) else {}
-
-
 def recall(
-    kind: str,   # one of `KINDS`
+    kind: str,   # "guesses", "quizzes", "exercises" or "panels"
     name: str = None,  # "06.warmup", say; None for all of the kind
 ) -> dict:       # the entry, or name -> entry; empty where there is nothing
     "What the learner's file says. A file that cannot be read is a warning, and counts as empty."
-    _known(kind)
     file = _file()
     try: content = _memory if file is None else _read(file)
     except CourseError as err:
         warnings.warn(str(err), stacklevel=2)
         content = {}
-    entries = _entries(content, kind)
+    entries = content.get(kind, {})
     return dict(entries if name is None else entries.get(name, {}))
 
 
@@ -94,13 +64,12 @@ def keep(
 ) -> dict:       # the entry as it is now
     """Adds the values to an entry of the learner's file, outside a learner's copy to memory.
     Raises `CourseError` when the file cannot be read or written; it is then as it was."""
-    _known(kind)
     file, values = _file(), json.loads(json.dumps(values, default=_plain))
-    with _locked(file):
+    with locked(file.with_name(f".{file.name}.lock")) if file else contextlib.nullcontext():
         content = _memory if file is None else _read(file)
-        entry = {k: v for k, v in (_entries(content, kind).get(name, {}) | values).items() if v is not None}
+        entries = content.setdefault(kind, {})
+        entry = entries[name] = {k: v for k, v in (entries.get(name, {}) | values).items() if v is not None}
         content["format"] = FORMAT
-        content[kind] = _entries(content, kind) | {name: entry}
         if file is not None:
             with atomic_path(file) as tmp:
                 tmp.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")

@@ -72,17 +72,10 @@ class Code:
         self.pins = _digest("\n".join(sorted(line for line in pins if line.strip() and not line.startswith("#"))))
 
     def _lazy(self, package: str) -> dict[str, str]:
-        "Name -> module of what the package loads when asked, from the dicts in it (name: module, or module: names)."
-        found, full = {}, lambda name: f"{package}.{name.removeprefix(package + '.').lstrip('.')}"
-        statements = [s for s in ast.parse(self.sources[package]).body if isinstance(s, (ast.Assign, ast.AnnAssign))]
-        for node in (n for s in statements for n in ast.walk(s) if isinstance(n, ast.Dict)):
-            try: entries = ast.literal_eval(node).items()
-            except ValueError: continue
-            for key, value in entries:
-                names = value.split() if isinstance(value, str) else value
-                if full(str(key)) in self.files and isinstance(names, (list, tuple)): found |= dict.fromkeys(names, full(key))
-                elif isinstance(value, str) and full(value) in self.files: found[key] = full(value)
-        return found
+        "Name -> module of what the package loads when it is asked for: the dict in its call of `lazy_names`."
+        calls = (n for n in ast.walk(ast.parse(self.sources[package])) if isinstance(n, ast.Call) and _called(n) == "lazy_names")
+        return {name: f"{package}.{module}" for call in calls
+                for module, names in ast.literal_eval(call.args[1]).items() for name in names.split()}
 
     def _modules(self, module: str, name: str) -> set[str]:
         "The modules that one import loads; all of them where that cannot be told."

@@ -6,21 +6,16 @@ from importlib import resources
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 
 
+MARKED = re.compile(rf"^([ \t]*){BEGIN}\s*$.*?^[ \t]*{END}[ \t]*$", flags=re.M | re.S)
+
+
 def without_solution(
     source: str,   # a cell
 ) -> str:
     "The cell with `...  # your code` in place of each marked part."
-    lines, out, inside = source.split("\n"), [], False
-    for line in lines:
-        if line.strip() == BEGIN:
-            inside = True
-            out.append(line[:len(line) - len(line.lstrip())] + "...  # your code")
-        elif line.strip() == END:
-            if not inside: raise ValueError(f"a cell has {END} and no {BEGIN} before it: {lines[0]!r}")
-            inside = False
-        elif not inside: out.append(line)
-    if inside: raise ValueError(f"a cell has {BEGIN} and no {END} after it: {lines[0]!r}")
-    return "\n".join(out)
+    left = MARKED.sub(r"\1...  # your code", source)
+    if BEGIN in left or END in left: raise ValueError(f"a cell has one mark of a solution without the other: {source[:40]!r}")
+    return left
 
 
 def gather_solutions(

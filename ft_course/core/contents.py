@@ -19,15 +19,14 @@ class Chapter:
     reading: float    # hours
     exercises: float  # hours
     minutes: float    # of computing, on two free cores (the reference machine)
-    modules: tuple[str, ...]   # what it exports, "training"
-    tables: tuple[str, ...]    # names of the stored tables it shows
+    modules: list[str]   # what it exports, "training"
+    tables: list[str]    # names of the stored tables it shows
 
 
 @functools.cache
 def _read() -> tuple[Chapter, ...]:
     parts = tomllib.loads((resources.files("ft_course")/"course.toml").read_text(encoding="utf-8"))["parts"]
-    return tuple(Chapter(number=entry["file"].split("/")[-1][:2], part=part["title"], modules=tuple(entry["modules"]),
-                         tables=tuple(entry["tables"]), **{k: v for k, v in entry.items() if k not in ("modules", "tables")})
+    return tuple(Chapter(number=entry["file"].split("/")[-1][:2], part=part["title"], **entry)
                  for part in parts for entry in part["chapters"])
 
 
@@ -52,14 +51,3 @@ def hours(
     "'1¾': hours to the quarter."
     whole, quarters = divmod(round(4*value), 4)
     return f"{whole or ''}{('', '¼', '½', '¾')[quarters]}" or "0"
-
-
-def contents_table() -> str:
-    "The chapters as a Markdown table, with links from the top folder of the repository; a star marks the core path."
-    rows, part = ["| | chapter | its question | hours |", "|---|---|---|---|"], ""
-    for c in contents():
-        if c.part != part: rows.append(f"| | **{c.part}** | | |")
-        part = c.part
-        rows.append(f"| {c.number}{'*' if c.core else ''} | [{c.title}](nbs/{c.file}) | {c.question} | "
-                    f"{hours(c.reading)} + {hours(c.exercises)} |")
-    return "\n".join(rows)

@@ -19,19 +19,30 @@ def did_you_mean(
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
+_DISK = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up",
+         errno.EFBIG: "the file would exceed this process's size limit",
+         errno.EACCES: "this folder may not be written to", errno.EPERM: "this folder may not be written to",
+         errno.EROFS: "the file system is read-only",
+         errno.ENOTDIR: "a file stands where a folder should be",
+         errno.EEXIST: "a file stands where a folder should be", errno.EIO: "the disk failed"}
+
+
+def system_error(
+    err: BaseException,  # what a library raised
+) -> OSError | None:
+    "What the system said: the error itself, the number in its text (safetensors), or what it hides (PyTorch's writer)."
+    if isinstance(err, OSError) and err.errno: return err
+    if number := re.search(r"os error (\d+)", str(err)): return OSError(int(number[1]), os.strerror(int(number[1])))
+    behind = system_error(err.__context__) if err.__context__ else None
+    return behind if behind and behind.errno in _DISK else None
+
+
 def disk_error(
-    err: Exception,  # what the system said, or a library's error with the system's number in its text
+    err: Exception,  # what the system said, or a library's error around it
     path,          # the file or folder that was being written
 ) -> CourseError:
     "The `CourseError` that says in one sentence why `path` could not be written."
-    if not getattr(err, "errno", None) and (number := re.search(r"os error (\d+)", str(err))):
-        err = OSError(int(number[1]), os.strerror(int(number[1])))
-    what = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up",
-            errno.EFBIG: "the file would exceed this process's size limit",
-            errno.EACCES: "this folder may not be written to", errno.EPERM: "this folder may not be written to",
-            errno.EROFS: "the file system is read-only",
-            errno.ENOTDIR: "a file stands where a folder should be",
-            errno.EEXIST: "a file stands where a folder should be"}
-    what = what.get(getattr(err, "errno", None), getattr(err, "strerror", None) or str(err))
+    said = system_error(err)
+    what = _DISK.get(said.errno, said.strerror) if said else str(err)
     return CourseError(f"Could not write {path}: {what}. Nothing was left half-written; make room or choose "
                        "another place (FT_COURSE_HOME moves the course's cache), then run it again.")

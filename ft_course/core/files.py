@@ -1,14 +1,12 @@
 "Files that are whole or absent, and writers that take turns."
 import contextlib
-import errno
 import os
-import re
 import secrets
 import shutil
 import time
 from pathlib import Path
 
-from ft_course.core.errors import CourseError, disk_error
+from ft_course.core.errors import CourseError, disk_error, system_error
 
 
 @contextlib.contextmanager
@@ -33,20 +31,29 @@ def atomic_path(
             shutil.rmtree(old, ignore_errors=True)
         else: os.replace(tmp, path)
     except Exception as err:
-        # safetensors wraps the system's number in a text, PyTorch's writer raises another error while handling the system's
-        number = (err.errno if isinstance(err, OSError)
-                  else int((re.search(r"os error (\d+)", str(err)) or [0, 0])[1]))
-        behind = err.__context__
-        while not number and behind:
-            if isinstance(behind, OSError) and behind.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS):
-                number = behind.errno
-            behind = behind.__context__
-        if not number: raise
-        raise disk_error(OSError(number, os.strerror(number)), path) from err
+        if not system_error(err): raise
+        raise disk_error(err, path) from err
     finally:
         with contextlib.suppress(OSError):
             if tmp.is_dir(): shutil.rmtree(tmp, ignore_errors=True)
             else: tmp.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def locked(
+    lock,              # a file, made where there is none
+    wait: float = 10,  # seconds to wait for another one
+):
+    """Only one process at a time goes through here. Raises `CourseError` when another one does not end,
+    or when the lock cannot be made."""
+    from filelock import FileLock, Timeout
+    try:
+        Path(lock).parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(lock, timeout=wait): yield
+    except Timeout as err:
+        raise CourseError(f"Another program has been writing to {Path(lock).parent} for {wait} seconds; wait for it, or end it "
+                          "(restart the other notebook's kernel, say), and try again.") from err
+    except OSError as err: raise disk_error(err, Path(lock).parent) from err
 
 
 @contextlib.contextmanager
@@ -56,19 +63,13 @@ def one_writer(
 ):
     """One writer at a time, of all processes; what it wrote in the folder is on the disk at the end, and not only
     on its way there. Raises `CourseError` when another one does not end, or when it cannot be written."""
-    from filelock import FileLock, Timeout
     folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder/".lock", timeout=wait):
-            began = time.time() - .05   # file times are coarser than clocks
-            yield
-            for path in (folder, *folder.rglob("*")):
-                if path.stat().st_mtime >= began: _sync(path)
-    except Timeout as err:
-        raise CourseError(f"Another program has been writing to {folder} for {wait} seconds; wait for it, or end it, "
-                          "and try again.") from err
-    except (OSError, RuntimeError) as err: raise disk_error(err, folder) from err
+    with locked(folder/".lock", wait):
+        began = time.time() - .05   # file times are coarser than clocks
+        try: yield
+        except RuntimeError as err: raise disk_error(err, folder) from err
+        for path in (folder, *folder.rglob("*")):
+            if path.stat().st_mtime >= began: _sync(path)
 
 
 def _sync(path: Path):

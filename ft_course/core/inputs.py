@@ -1,4 +1,5 @@
-"What every text, label and pair of columns is checked for where it enters."
+"What every text, label, pair of columns and setting is checked for where it enters."
+from ft_course.core.errors import did_you_mean
 
 
 def check_texts(texts, what: str = "texts") -> list[str]:
@@ -56,3 +57,17 @@ def label_codes(labels, classes, what: str = "labels"):
                              f"(theirs: {', '.join(map(str, classes))}); "
                              "correct it or add such rows to the training data")
     return np.array([position[label] for label in labels])
+
+
+def check_settings(
+    **settings,   # name=(value, is it right?, what it has to be)
+):
+    "Raises `ValueError` that names the first setting that is not right, and what it has to be."
+    for name, (value, right, wanted) in settings.items():
+        if not right: raise ValueError(f"{name}={value!r}: it has to be {wanted}")
+
+
+def check_choice(**settings):   # name=(value, what there is to choose from)
+    "Raises `ValueError` that names the first setting that is none of its choices, and the closest of them."
+    for name, (value, choices) in settings.items():
+        check_settings(**{name: (value, value in choices, f"one of {', '.join(choices)}{did_you_mean(value, choices)}")})

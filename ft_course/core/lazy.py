@@ -4,11 +4,12 @@ import sys
 
 
 def lazy_names(
-    module: str,            # `__name__` of the module that offers them
-    names: dict[str, str],  # name -> the module that has it
+    package: str,             # `__name__` of the package that offers them
+    modules: dict[str, str],  # module of the package -> the names it has
 ):
-    "`__getattr__` and `__dir__` for a module that offers `names` and loads nothing before one is asked for."
+    "`__all__`, `__getattr__` and `__dir__` of a package that offers the names and loads nothing before one is asked for."
+    homes = {name: f"{package}.{module}" for module, names in modules.items() for name in names.split()}
     def getattribute(name: str):
-        if name not in names: raise AttributeError(f"module {module!r} has no attribute {name!r}")
-        return getattr(importlib.import_module(names[name]), name)
-    return getattribute, lambda: sorted({*vars(sys.modules[module]), *names})
+        if name not in homes: raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        return getattr(importlib.import_module(homes[name]), name)
+    return list(homes), getattribute, lambda: sorted({*vars(sys.modules[package]), *homes})

@@ -1,4 +1,6 @@
 "One way to write a conversation for a model, in training and in prompting; what a text spells is never a mark."
+import re
+
 from jinja2.exceptions import TemplateError
 
 
@@ -52,3 +54,10 @@ def render_prompt(
 ) -> str:
     "One question as `render` writes it, its texts as `plain_text` lets them through."
     return render(tokenizer, chat_messages(plain_text(tokenizer, instruction), [], plain_text(tokenizer, text)))
+
+
+def without_thinking(text: str) -> str:
+    """The text without what a model thought first: up to the last `</think>` where thinking began before the text, and
+    each `<think>` up to its end, or the text's. Other texts come back as they are."""
+    if "<think>" not in text and "</think>" not in text: return text
+    return re.sub(r"(?s)<think>.*?(</think>|\Z)", "", text).rpartition("</think>")[2].strip()

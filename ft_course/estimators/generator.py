@@ -49,6 +49,19 @@ def generate_texts(
     return answers
 
 
+def mean_answer_losses(model, tokenizer, rows: list[dict], batch_size: int = 16) -> np.ndarray:
+    "Mean cross-entropy (nats a token) of the answer in each row, as from `Answers`, shape (n_rows,)."
+    losses, device = np.zeros(len(rows)), next(model.parameters()).device
+    with torch.inference_mode():
+        for numbers in progress(length_grouped_batches([len(r["input_ids"]) for r in rows], batch_size),
+                                "answer loss", unit="batch"):
+            found, row = answer_token_losses(model, collate([rows[i] for i in numbers], tokenizer.pad_token_id, device))
+            sums, counts = (torch.zeros(len(numbers), device=device).index_add(0, row, v)
+                            for v in (found, torch.ones_like(found)))
+            losses[numbers] = (sums / counts).cpu().numpy()
+    return losses
+
+
 class FineTunedGenerator(FineTuned):
     "A causal language model trained to answer prompts; `generate` writes, `score_answers` measures."
     def __init__(self,
@@ -91,17 +104,7 @@ class FineTunedGenerator(FineTuned):
     def answer_losses(self, prompts, answers) -> np.ndarray:
         "Mean cross-entropy (nats a token) of each given answer, its end mark included, shape (n_prompts,)."
         model, (prompts, answers) = self._ready(), check_pairs(prompts, answers, ("prompts", "answers"))
-        rows, device = self._rows(self.tokenizer_, prompts, answers), next(model.parameters()).device
-        losses = np.zeros(len(rows))
-        with torch.inference_mode():
-            for numbers in progress(length_grouped_batches([len(r["input_ids"]) for r in rows], 16),
-                                    "answer loss", unit="batch"):
-                batch = collate([rows[i] for i in numbers], self.tokenizer_.pad_token_id, device)
-                found, row = answer_token_losses(model, batch)
-                sums, counts = (torch.zeros(len(numbers), device=device).index_add(0, row, v)
-                                for v in (found, torch.ones_like(found)))
-                losses[numbers] = (sums / counts).cpu().numpy()
-        return losses
+        return mean_answer_losses(model, self.tokenizer_, self._rows(self.tokenizer_, prompts, answers))
 
     def generate(self, prompts) -> list[str]:
         "The most probable answer to each prompt, token by token (greedy), without its end mark."

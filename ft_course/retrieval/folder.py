@@ -24,22 +24,13 @@ def index_place(name: str) -> Path:
     return place
 
 
-def read_folder(
-    folder,
-    endings=ENDINGS,
-) -> dict[str, str]:   # path inside the folder -> text
-    """The text files of a folder and its subfolders; hidden and empty ones are left out. Raises `ValueError`
-    for a file that is not UTF-8, or when there are none, `CourseError` for one that cannot be read."""
-    endings = [ending.lower() for ending in ([endings] if isinstance(endings, str) else endings)]
-    found = _texts_in(Path(folder).expanduser(), endings)
-    if not found: raise ValueError(f"{folder} holds no text in files that end in {' or '.join(endings)}")
-    return found
-
-
-def _texts_in(folder: Path, endings) -> dict[str, str]:
+def read_folder(folder) -> dict[str, str]:   # path inside the folder -> text
+    """The text files (`ENDINGS`) of a folder and its subfolders; hidden and empty ones are left out. Raises `ValueError`
+    for what is no folder and for a file that is not UTF-8, `CourseError` for one that cannot be read."""
+    folder = Path(folder).expanduser()
     if not folder.is_dir(): raise ValueError(f"{folder} is no folder; give the path of one with text files")
     found = {}
-    for file in sorted(p for p in folder.rglob("*") if p.suffix.lower() in endings and p.is_file()):
+    for file in sorted(p for p in folder.rglob("*") if p.suffix.lower() in ENDINGS and p.is_file()):
         name = file.relative_to(folder)
         if any(part.startswith(".") for part in name.parts): continue
         try: text, _ = file.read_text(encoding="utf-8-sig"), str(name).encode()
@@ -62,7 +53,7 @@ def folder_index(
     """The index of a folder of text files, brought up to date: new and changed files are added, those that
     are gone are deleted, from the disk as well. Raises `ValueError` when `kept_in` holds another index."""
     source = Path(folder).expanduser().resolve()
-    texts = _texts_in(source, ENDINGS)
+    texts = read_folder(source)
     about = Encoder(settings["model"]).about if "model" in settings else {"name": "", "weights": ""}
     name = "\n".join(part for part in (str(source), about["name"], about["weights"]) if part)
     name = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:12]

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ft_course.core import did_you_mean
+from ft_course.core.inputs import check_choice, check_settings
 from ft_course.retrieval.passages import Passage, joined
 
 HOW = ("hybrid", "lexical", "dense")
@@ -90,25 +90,19 @@ class Ranking:
     lead: float = 0        # whole documents: how much the first passage counts beside the best one
 
     def __post_init__(self):
-        if not 0 <= self.weight <= 1: raise ValueError(f"weight={self.weight}: it is a share, from 0 to 1")
+        check_settings(weight=(self.weight, 0 <= self.weight <= 1, "a share, from 0 to 1"))
 
 
 class Collection:
     "Passages in memory with their vectors: what a search ranks."
     def __init__(self, table=None):   # LanceDB's: number (which orders the rows), document, text, start, stop, vector
-        shape = (table.count_rows(), table.schema.field("vector").type.list_size) if table is not None else (0, 0)
-        self.documents, self.passages, self.vectors = [], [], np.empty(shape, np.float32)   # filled batch by batch
-        numbers = np.empty(shape[0], np.int64)
-        for batch in table.search().limit(None).to_batches(10_000) if table is not None else ():
-            part = slice(len(self.documents), len(self.documents) + len(batch))
-            self.vectors[part] = batch["vector"].flatten().to_numpy().reshape(len(batch), -1)
-            numbers[part] = batch["number"]
-            self.documents += batch["document"].to_pylist()
-            self.passages += map(Passage, *(batch[name].to_pylist() for name in ("text", "start", "stop")))
-        if (numbers[1:] < numbers[:-1]).any():   # the database promises no order
-            order = numbers.argsort()
-            self.documents, self.passages = ([column[i] for i in order] for column in (self.documents, self.passages))
-            self.vectors = self.vectors[order]
+        self.documents, self.passages, self.vectors = [], [], np.empty((0, 0), np.float32)
+        if table is not None:
+            rows = table.to_arrow().sort_by("number")   # the database promises no order
+            self.documents = rows["document"].to_pylist()
+            self.passages = list(map(Passage, *(rows[name].to_pylist() for name in ("text", "start", "stop"))))
+            vectors = rows["vector"].combine_chunks()
+            self.vectors = vectors.flatten().to_numpy().reshape(len(rows), vectors.type.list_size)
         self.places, self._scorers = {}, {}   # document -> number of its first passage, and of the one after its last
         for n, name in enumerate(self.documents): self.places[name] = (self.places.get(name, (n,))[0], n + 1)
         self.starts = np.array([first for first, _ in self.places.values()], int)
@@ -163,8 +157,6 @@ def check_search(queries, k=1, how="hybrid") -> list[str]:
         if not isinstance(query, str):
             raise ValueError(f"a query has to be a text, and this one is of type {type(query).__name__}")
         if not query.strip(): raise ValueError("the query is empty: ask in at least one word")
-    if how not in HOW:
-        raise ValueError(f"how={how!r}{did_you_mean(how, HOW)}: it has to be one of {', '.join(HOW)}")
-    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
-        raise ValueError(f"k={k!r}: ask for at least one hit")
+    check_choice(how=(how, HOW))
+    check_settings(k=(k, isinstance(k, (int, np.integer)) and not isinstance(k, bool) and k >= 1, "1 or more: at least one hit"))
     return list(queries)

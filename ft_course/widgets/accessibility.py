@@ -1,4 +1,4 @@
-"Names for sliders, lines that are spoken when they change, choices that wrap."
+"Names for sliders and radios, keys that stay inside, lines that are spoken when they change, choices that wrap."
 import html
 
 import ipywidgets as ipw
@@ -16,23 +16,33 @@ function name(root) {
     tell('aria-label', label);
     tell('aria-valuetext', value);
   }
+  for (const box of root.querySelectorAll('.widget-radio-box')) {   // a group for the keyboard and for screen readers
+    const group = box.querySelector('input[name]')?.name || 'ft-' + Math.random().toString(36).slice(2);
+    for (const radio of box.querySelectorAll('input')) radio.name = group;
+  }
+}
+function keep(event) {   // a letter or an arrow is for the widget: for the notebook "dd" deletes the cell
+  const ours = !event.ctrlKey && !event.metaKey && !event.altKey && !['Enter', 'Escape', 'Tab'].includes(event.key);
+  if (ours && event.target.closest('.jupyter-widgets')) event.stopPropagation();
 }
 export default { render({ el }) {
-  let watch = null;
+  let watch = null, root = null;
   const begin = () => {
-    const root = el.closest('.jp-OutputArea, .widget-vbox')?.parentElement ?? document.body;
+    root = el.closest('.jp-OutputArea, .widget-vbox')?.parentElement ?? document.body;
     name(root);
+    root.addEventListener('keydown', keep);
     watch = new MutationObserver(() => name(root));
     watch.observe(root, { subtree: true, childList: true, characterData: true });
   };
   const timer = setTimeout(begin, 50);
-  return () => { clearTimeout(timer); watch?.disconnect(); };
+  return () => { clearTimeout(timer); watch?.disconnect(); root?.removeEventListener('keydown', keep); };
 } };
 """
 
 
 def named() -> ipw.DOMWidget:
-    "An invisible widget that names the handles of the sliders around it (aria-label, aria-valuetext)."
+    """An invisible widget that names the sliders around it (aria-label, aria-valuetext), makes groups of radios,
+    and keeps what is typed there from the notebook."""
     import anywidget
     names = anywidget.AnyWidget(_esm=_NAMES)
     names.layout.display = "none"

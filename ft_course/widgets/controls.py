@@ -65,14 +65,7 @@ def control_of(
 ) -> Control:
     """The control of a setting, made up from its type where none is written down.
     Raises `ValueError` where there is none."""
-    control = metadata["control"] if "control" in metadata else CONTROLS.get(name) or made_up(name, default)
-    if control.kind != "choice" and not isinstance(default, numbers.Real):
-        raise ValueError(f"{name}={default!r} is no number, and its control needs one; "
-                         "leave it out of `controls`")
-    if control.kind == "log" and not 0 < default < math.inf:
-        raise ValueError(f"{name}={default!r} has no place on a scale on which each step multiplies; "
-                         "leave it out of `controls`, or begin with a number above 0")
-    return control
+    return metadata["control"] if "control" in metadata else CONTROLS.get(name) or made_up(name, default)
 
 
 def made_up(name: str, default) -> Control:
@@ -119,17 +112,13 @@ def _slider(control: Control, value):
 
 def _fitting(name: str, control: Control, slider, value):
     "The value as this slider takes it. Raises `ValueError` for one that it does not have."
-    stops = [slider.min, slider.max] if control.kind == "int" else [v for _, v in slider.options]
-    if control.kind == "choice":
+    stops = range(slider.min, slider.max + 1) if control.kind == "int" else [v for _, v in slider.options]
+    if control.kind in ("int", "choice"):
         if value not in stops: raise ValueError(f"{name}={value!r}: this control has {', '.join(map(str, stops))}")
         return stops[stops.index(value)]
-    low, high = stops[0], stops[-1]
-    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not number or not low - 1e-9*abs(low) <= value <= high + 1e-9*abs(high):
-        raise ValueError(f"{name}={value!r}: this control goes from {low:g} to {high:g}")
-    if control.kind == "int" and value != round(value):
-        raise ValueError(f"{name}={value!r}: this control has whole numbers, {low} to {high}")
-    return round(value) if control.kind == "int" else min(max(float(value), low), high)
+    if not isinstance(value, numbers.Real) or isinstance(value, bool) or not stops[0] <= value <= stops[-1]:
+        raise ValueError(f"{name}={value!r}: this control goes from {stops[0]:g} to {stops[-1]:g}")
+    return float(value)
 
 
 def _move(slider, value):

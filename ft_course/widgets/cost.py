@@ -1,6 +1,7 @@
 "What a run is expected to take: seconds and memory, from shapes alone."
 import functools
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 from ft_course.core import CourseError
 from ft_course.estimators import FineTunedClassifier, as_method
@@ -44,38 +45,24 @@ def own_dropout(estimator) -> float:
     return next((m.p for m in network.modules() if isinstance(m, nn.Dropout)), 0.)
 
 
-@dataclass(frozen=True)
-class _Sizes:
-    "Numbers of weights in a network, and how its layers look."
-    weights: int            # all
-    trained: int
-    in_layers: int          # all that stand in layers
-    trained_in_layers: int
-    layers: int
-    layers_back: int        # from the lowest layer that trains to the last
-    hidden: int
-    heads: int
-
-
-def _sizes(estimator, n_labels: int = 2) -> _Sizes:
+def _sizes(estimator, n_labels: int = 2) -> SimpleNamespace:
+    "Numbers of weights in the network, and how its layers look."
     network = sketch(estimator, n_labels)
     layers = layer_stack(network)[1]
-    def count(parameters, trained=False): return sum(p.numel() for p in parameters if p.requires_grad or not trained)
-    in_training = [any(p.requires_grad for p in layer.parameters()) for layer in layers]
-    lowest = in_training.index(True) if any(in_training) else len(layers)
-    config = network.config
-    return _Sizes(count(network.parameters()), count(network.parameters(), True), count(layers.parameters()),
-                  count(layers.parameters(), True), len(layers), len(layers) - lowest,
-                  config.hidden_size, config.num_attention_heads)
+    def count(parameters): return sum(p.numel() for p in parameters)
+    def trained(module): return (p for p in module.parameters() if p.requires_grad)
+    learning = [i for i, layer in enumerate(layers) if count(trained(layer))]
+    return SimpleNamespace(
+        weights=count(network.parameters()), trained=count(trained(network)), in_layers=count(layers.parameters()),
+        trained_in_layers=count(trained(layers)), layers=len(layers),
+        layers_back=len(layers) - min(learning, default=len(layers)),   # from the lowest layer that trains to the last
+        hidden=network.config.hidden_size, heads=network.config.num_attention_heads)
 
 
-@functools.cache
-def _machine_speed() -> float:
-    "GFLOP/s of this machine, measured once a session."
-    return gflops()
+machine_speed = functools.cache(gflops)   # GFLOP/s, measured once a session
 
 
-def _cost(sizes: _Sizes, hparams, lengths: list[int], scored: list[int], scorings: int, speed: float) -> Cost:
+def _cost(sizes, hparams, lengths: list[int], scored: list[int], scorings: int, speed: float) -> Cost:
     plan = step_plan(list(lengths), hparams)
     padded = [max(lengths[i] for i in batch)*len(batch) for _, batches in plan for batch in batches]
     forward = 2*sizes.in_layers
@@ -99,7 +86,7 @@ def expected_cost(
 ) -> Cost:
     "Seconds and memory that `fit` is expected to take on this machine, from shapes alone."
     sizes = _sizes(estimator, len(labels))
-    return _cost(sizes, estimator.hparams, lengths, scored, scorings, speed or _machine_speed())
+    return _cost(sizes, estimator.hparams, lengths, scored, scorings, speed or machine_speed())
 
 
 class Forecast:
@@ -112,10 +99,10 @@ class Forecast:
         "Raises `CourseError` for a method whose network cannot be sketched."
         train, scored = (self._tokens(estimator, split) for split in ("train", "validation"))
         scorings = 1 + max(8, estimator.hparams.num_train_epochs)
-        cost = _cost(self._sizes(estimator), estimator.hparams, train[:rows], scored, scorings, _machine_speed())
+        cost = _cost(self._sizes(estimator), estimator.hparams, train[:rows], scored, scorings, machine_speed())
         return replace(cost, seconds=cost.seconds*self.factor)
 
-    def _sizes(self, estimator) -> _Sizes:
+    def _sizes(self, estimator) -> SimpleNamespace:
         key = repr(estimator.method)
         if key not in self.sizes:
             try: self.sizes[key] = _sizes(estimator, len(set(self.task.split("train")[1])))

@@ -2,7 +2,6 @@
 import contextlib
 import html
 import math
-import numbers
 
 import ipywidgets as ipw
 
@@ -10,7 +9,7 @@ from ft_course.classroom.progress import keep, recall
 from ft_course.core import CourseError
 from ft_course.core.display import Page, marked_up, table_page
 from ft_course.widgets.accessibility import WRAP, Status, named, radio_buttons
-from ft_course.widgets.svg import BLUE, RED, axes, inline_svg
+from ft_course.widgets.svg import BLUE, RED, axes, inline_svg, named_line
 
 
 class Guess(ipw.VBox):
@@ -71,12 +70,9 @@ class Guess(ipw.VBox):
 
 
 class GuessChoice(Guess):
-    "One of several answers."
-    def __init__(self, name, question, choices):
+    "A guess among several answers, three or four; `.result(answer)` shows both."
+    def __init__(self, name: str, question: str, choices: list):
         self.choices = [str(c) for c in choices]
-        if len(self.choices) < 2 or len(set(self.choices)) < len(self.choices):
-            raise ValueError(f"the guess {name!r} has the choices {self.choices}; "
-                             "it needs two or more different ones")
         super().__init__(name, question, radio_buttons(self.choices), ipw.HTML(WRAP))
 
     def put(self, value):
@@ -90,72 +86,43 @@ class GuessChoice(Guess):
         return self._show(str(value), str(value))
 
 
-def _check_scale(name: str, low, high, log: bool = False):
-    "Raises `ValueError` for ends between which there is nothing to guess."
-    for end in (low, high):
-        if isinstance(end, bool) or not isinstance(end, numbers.Real) or not math.isfinite(end):
-            raise ValueError(f"the scale of {name!r} ends at {end!r}; both ends have to be numbers")
-    if not low < high:
-        raise ValueError(f"the scale of {name!r} goes from {low:g} to {high:g}; "
-                         "its first end has to be the smaller one")
-    if log and low <= 0:
-        raise ValueError(f"the scale of {name!r} begins at {low:g}; "
-                         "one on which each step multiplies begins above 0")
-
-
 def _on_scale(value, low, high) -> float:
-    "The number, held between the ends. Raises `ValueError` for one beyond them, and for what is no number."
-    slack = 1e-9*(abs(low) + abs(high))   # powers of ten are off in the last digit
-    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not number or not low - slack <= value <= high + slack:
+    "The number, held between the ends. Raises `ValueError` for one beyond them."
+    held = min(max(value, low), high)
+    if not math.isclose(value, held):   # powers of ten are off in the last digit
         raise ValueError(f"{value!r} is not between {low:g} and {high:g}")
-    return min(max(value, low), high)
-
-
-def _as_numbers(values, what: str) -> list[float]:
-    "The values as floats. Raises `ValueError` that names the first that is no number."
-    found = []
-    for v in values:
-        try: found.append(float(v))
-        except (TypeError, ValueError) as err: raise ValueError(f"{what} has {v!r}, which is no number") from err
-    return found
+    return held
 
 
 def _number_slider(low, high, step, unit: str, log: bool):
     "A slider between the ends, at first about halfway; whole numbers where ends and step are."
-    wide = {"description": unit or "guess", "layout": {"width": "30em", "max_width": "100%"}}
+    # a readout's format without a letter leaves out zeros at the end
+    wide = {"description": unit or "guess", "style": {"description_width": "initial"},
+            "layout": {"width": "30em", "max_width": "100%"}}
     if log:
         step, first, last = step or .1, math.log10(low), math.log10(high)
         middle = 10**(first + step*round((last - first)/step/2))   # a place where the slider stops
-        return ipw.FloatLogSlider(value=middle, base=10, min=first, max=last, step=step, readout_format=".2g", **wide)
+        return ipw.FloatLogSlider(value=middle, base=10, min=first, max=last, step=step, readout_format=".2", **wide)
     step = step or (high - low)/100
-    if all(float(v).is_integer() for v in (low, high, step)) and isinstance(low, numbers.Integral):
-        low, high, step = int(low), int(high), int(step)
-        return ipw.IntSlider(value=(low + high) // 2, min=low, max=high, step=step, readout_format="d", **wide)
-    return ipw.FloatSlider(value=(low + high)/2, min=low, max=high, step=step, readout_format=".4g", **wide)
+    if all(float(v).is_integer() for v in (low, high, step)) and isinstance(low, int):
+        return ipw.IntSlider(value=(low + high) // 2, min=low, max=high, step=int(step), **wide)
+    return ipw.FloatSlider(value=(low + high)/2, min=low, max=high, step=step, readout_format=".4", **wide)
 
 
 class GuessNumber(Guess):
-    "A number on a scale."
-    def __init__(self, name, question, low, high, step=None, unit="", log=False):
-        _check_scale(name, low, high, log)
-        if step is not None and not step > 0:
-            raise ValueError(f"the step of {name!r} is {step!r}; it has to be above 0")
+    """A guess on a scale from `low` to `high`, in steps of `step`, powers of ten with `log`, where each step multiplies;
+    `.result(value, low, high)` shows both, with the interval."""
+    def __init__(self, name: str, question: str, low: float, high: float, step: float = None, unit: str = "", log: bool = False):
         self.low, self.high, self.unit, self.logarithmic = low, high, unit, log
         super().__init__(name, question, _number_slider(low, high, step, unit, log))
 
-    def put(self, value):
-        value = _on_scale(value, self.low, self.high)
-        if isinstance(self.control, ipw.IntSlider):
-            if value != round(value): raise ValueError(f"{value!r} is no whole number, and this scale has only those")
-            value = round(value)
-        self.control.value = value
+    def put(self, value): self.control.value = _on_scale(value, self.low, self.high)
 
     def said(self) -> str: return f"{self.value:.4g} {self.unit}".strip()
 
     def result(self, value: float, low: float = None, high: float = None) -> Page:
         "Guess and result on one scale, with the result's 95 % interval where it is given."
-        value, *ends = _as_numbers([value] if low is None or high is None else [value, low, high], "the result")
+        value, *ends = map(float, [value] if low is None or high is None else [value, low, high])
         said = f"{value:.3g}"
         if ends: said += f" [{ends[0]:.3g}, {ends[1]:.3g}]"
         if self.unit: said += f" {self.unit}"
@@ -168,23 +135,17 @@ class GuessNumber(Guess):
         ax.set(yticks=[], ylim=(-1, 1.6), xlabel=self.unit, xlim=(min(shown), max(shown)))
         if self.logarithmic and min(shown) > 0: ax.set_xscale("log")
         if ends: ax.plot(ends, [0, 0], color=BLUE, lw=6, alpha=.4, solid_capstyle="butt")
-        points = [(value, "result", "o", BLUE, 8)]
-        if self.value is not None: points.append((self.value, "guess", "D", RED, -14))
-        for at, what, marker, colour, above in points:
-            if not math.isfinite(at): continue
+        for at, what, marker, colour, above in ((value, "result", "o", BLUE, 8), (self.value, "guess", "D", RED, -14)):
+            if at is None or not math.isfinite(at): continue
             ax.plot(at, 0, marker, color=colour, ms=5)
             ax.annotate(what, (at, 0), (0, above), textcoords="offset points", ha="center", color=colour, fontsize=8)
         return figure
 
 
 class GuessCurve(Guess):
-    "A curve, drawn with one upright slider a point."
-    def __init__(self, name, question, x, low, high, xlabel="", ylabel=""):
-        _check_scale(name, low, high)
-        self.x = _as_numbers(x, f"the x of {name!r}")
-        if len(self.x) < 2:
-            raise ValueError(f"the curve {name!r} has {len(self.x)} points; it needs two or more")
-        self.low, self.high, self.xlabel, self.ylabel = low, high, xlabel, ylabel
+    "A sketched curve, one upright slider for each of five to eight `x`, from `low` to `high`; `.result(values)` shows both."
+    def __init__(self, name: str, question: str, x: list[float], low: float, high: float, xlabel: str = "", ylabel: str = ""):
+        self.x, self.low, self.high, self.xlabel, self.ylabel = [*map(float, x)], low, high, xlabel, ylabel
         self.sliders, self.sketch = [self._slider(v) for v in self.x], ipw.HTML()
         row = {"flex_flow": "row wrap", "overflow": "visible", "min_height": "14em"}
         super().__init__(name, question, ipw.HBox(self.sliders, layout=row), self.sketch)
@@ -195,14 +156,12 @@ class GuessCurve(Guess):
         middle, step = (self.low + self.high)/2, (self.high - self.low)/50
         return ipw.FloatSlider(value=middle, min=self.low, max=self.high, step=step, orientation="vertical",
                                description=f"{x:g}", tooltip=f"{self.ylabel} at {self.xlabel} {x:g}".strip(),
-                               readout_format=".2f", layout={"height": "13em", "width": "3.6em"})
+                               readout_format=".3", layout={"height": "13em", "width": "max-content", "min_width": "3.6em"})
 
     def read(self) -> list[float]: return [slider.value for slider in self.sliders]
 
     def put(self, values):
-        if isinstance(values, (str, bytes)) or len(values) != len(self.sliders):
-            raise ValueError(f"a guess here is {len(self.sliders)} numbers between {self.low:g} and {self.high:g}")
-        for slider, v in zip(self.sliders, [_on_scale(v, self.low, self.high) for v in values]): slider.value = v
+        for slider, v in zip(self.sliders, [_on_scale(v, self.low, self.high) for v in values], strict=True): slider.value = v
 
     def said(self) -> str: return ", ".join(f"{v:.3g}" for v in self.value)
 
@@ -219,57 +178,18 @@ class GuessCurve(Guess):
 
     def result(self, values, x=None, low=None, high=None) -> Page:
         "Both curves in one picture; `values` at `x`, by default at the guess's points."
-        values, x = _as_numbers(values, "the result"), self.x if x is None else _as_numbers(x, "x")
-        if not values or len(values) != len(x):
-            raise ValueError(f"the result of {self.name!r} has {len(values)} values for {len(x)} points; "
-                             "there has to be one for each")
+        values, x = [*map(float, values)], self.x if x is None else [*map(float, x)]
         figure, ax = self._axes()
         if low is not None and high is not None: ax.fill_between(x, low, high, color=BLUE, alpha=.2, lw=0)
-        both = [(x, values, "result", "o-", BLUE)]
-        if self.value is not None: both.append((self.x, self.value, "guess", "D--", RED))
-        for at, heights, what, line, colour in both:
-            ax.plot(at, heights, line, color=colour, ms=4)
-            ax.annotate(what, (at[-1], heights[-1]), (5, 0), textcoords="offset points", va="center",
-                        color=colour, fontsize=8)
+        named_line(ax, x, values, BLUE, "result", marker="o", ms=4)
+        named_line(ax, self.x, self.value or (), RED, "guess", marker="D", ls="--", ms=4)
         left, right = min(*x, *self.x), max(*x, *self.x)
         ax.set_xlim(left, left + 1.15*(right - left))
         return self._show(f"{values[0]:.3g} at {x[0]:g}, {values[-1]:.3g} at {x[-1]:g}", values, figure,
                          f"guessed and measured {self.ylabel} over {self.xlabel}")
 
 
-def guess_choice(
-    name: str,        # "06.rate"
-    question: str,
-    choices: list,    # three or four answers
-) -> GuessChoice:
-    "A guess among several answers; `.result(answer)` shows both."
-    return GuessChoice(name, question, choices)
-
-
-def guess_number(
-    name: str,
-    question: str,
-    low: float,         # ends of the scale
-    high: float,
-    step: float = None, # of the slider; with `log`, in powers of ten
-    unit: str = "",     # "points of macro-F1"
-    log: bool = False,  # each step multiplies
-) -> GuessNumber:
-    "A guess on a scale; `.result(value, low, high)` shows both, with the interval."
-    return GuessNumber(name, question, low, high, step, unit, log)
-
-
-def guess_curve(
-    name: str,
-    question: str,
-    x: list[float],     # five to eight points
-    low: float,         # ends of the upright scale
-    high: float,
-    xlabel: str = "",
-    ylabel: str = "",
-) -> GuessCurve:
-    "A sketched curve; `.result(values)` shows both."
-    return GuessCurve(name, question, x, low, high, xlabel, ylabel)
+guess_choice, guess_number, guess_curve = GuessChoice, GuessNumber, GuessCurve
 
 
 def guesses(

@@ -1,7 +1,6 @@
 "A panel that trains while you watch: controls, expected cost, Run, Stop and Reset, live curves, a table of the runs."
 import contextlib
 import html
-import numbers
 import time
 
 import ipywidgets as ipw
@@ -18,7 +17,7 @@ from ft_course.widgets.curves import loss_curves
 from ft_course.widgets.jobs import Job, Watch, final_score
 from ft_course.widgets.run_table import RunTable
 from ft_course.widgets.runs import Runs, run_record
-from ft_course.widgets.settings import Settings, own_fields
+from ft_course.widgets.settings import Settings
 
 
 class View(ipw.VBox):
@@ -117,7 +116,10 @@ class Experiment(Panel):
     def run(self, wait: bool = False) -> "Experiment":
         "Starts a run with the present settings; with `wait=True`, returns when it has ended."
         if self.training: return self._say("A run is going on: wait for it, or press Stop.")
-        try: job = self._new_job()
+        expected = None
+        try:
+            with contextlib.suppress(CourseError): expected = self.expected().seconds
+            job = Job(self.unfitted(), self.data(), self._news, self._done, self.settings, expected)
         except (ValueError, CourseError) as err: return self._say(str(err))
         before, self._job = self._job, job
         self._say("Loading the model…")
@@ -186,11 +188,6 @@ class Experiment(Panel):
         run = self._job.watch.drawn if live else self.kept.records[-1]
         self.view.curves.value = loss_curves(run, self.kept.pinned, self.old_task)
 
-    def _new_job(self) -> Job:
-        expected = None
-        with contextlib.suppress(CourseError): expected = self.expected().seconds
-        return Job(self.unfitted(), self.data(), self._news, self._done, self.settings, expected)
-
     def _news(self, watch: Watch):
         if not watch.losses and not watch.stopping: self._say(f"Training: {watch.n_steps} steps.")
         if not watch.losses or time.perf_counter() - self._drawn_at < .7: return
@@ -256,7 +253,7 @@ def experiment(
     if estimator is None:
         generated = task.metric in ("loss", "rouge_l", "perplexity")
         estimator = FineTunedGenerator() if generated else FineTunedClassifier()
-    _check_parts(task, estimator, method, hparams, rows, validation_rows)
+    _check_parts(task, estimator, method, hparams)
     chosen = {k: v for k, v in {"method": method, "hparams": hparams}.items() if v is not None}
     estimator = clone(estimator).set_params(**chosen)
     _check_trains(estimator)
@@ -266,19 +263,14 @@ def experiment(
     return Experiment(task, Settings(estimator, task, controls, rows), old_task, name)
 
 
-def _check_parts(task, estimator, method, hparams, rows, validation_rows):
+def _check_parts(task, estimator, method, hparams):
     "Raises `ValueError` for what an experiment cannot be made of."
     if not isinstance(estimator, (FineTunedClassifier, FineTunedGenerator)):
         given = getattr(estimator, "__name__", type(estimator).__name__)
         raise ValueError(f"{given} has no training that a panel could run; "
                          "give experiment a FineTunedClassifier() or a FineTunedGenerator()")
-    if isinstance(method, type):
-        raise ValueError(f"method={method.__name__} is a class; write {method.__name__}()")
-    if hparams is not None and (isinstance(hparams, type) or not {*own_fields(HParams)} <= {*own_fields(hparams)}):
-        raise ValueError(f"hparams is {hparams!r}; write HParams(learning_rate=1e-3), say")
-    for what, n in (("rows", rows), ("validation_rows", validation_rows)):
-        if n is not None and (isinstance(n, bool) or not isinstance(n, numbers.Integral) or n < 1):
-            raise ValueError(f"{what}={n!r}: it has to be a whole number, 1 or more")
+    for what, given in (("method", method), ("hparams", hparams)):
+        if isinstance(given, type): raise ValueError(f"{what}={given.__name__} is a class; write {given.__name__}()")
     for split, why in (("train", "learns from them"), ("validation", "draws its curves from them")):
         if split not in task.data or not len(task.data[split]):
             raise ValueError(f"the task {task.name!r} has no {split} rows, and a panel {why}; "

@@ -32,10 +32,19 @@ def _prompt_controls(templates: dict, most: int) -> Controls:
 
 
 class PromptPanel(Panel):
-    "A panel for one text: number of examples, wording, calibration; the labels' probabilities as bars."
-    def __init__(self, task, instruction, templates: dict, most: int, model, text: str):
-        self.task, self.instruction, self.templates, self.model = task, instruction, dict(templates), model
-        self.controls, self.picture, self.probabilities = _prompt_controls(self.templates, most), Status(), None
+    "A panel on which one text is asked about: number of examples, wording, calibration; the labels' probabilities as bars."
+    def __init__(
+        self,
+        task,                       # a `Task` for classification; examples are drawn from its training rows
+        instruction: str = "",
+        templates: dict | None = None,  # name -> user message with `{text}`
+        n_examples: int = 40,       # the most that can be chosen
+        model="smollm2",
+        text: str = "",             # what stands in the text field at first
+    ):
+        self.task, self.instruction, self.model = task, instruction, model
+        self.templates, text = templates or {"text only": "{text}"}, text or task.split("validation")[0][0]
+        self.controls, self.picture, self.probabilities = _prompt_controls(self.templates, n_examples), Status(), None
         self.text = ipw.Text(value=text, description="text", layout={"width": "100%"})
         self.button = ipw.Button(description="Ask", tooltip="ask the model with these settings",
                                  button_style="primary")
@@ -71,14 +80,4 @@ class PromptPanel(Panel):
     def __repr__(self): return f"PromptPanel({self.task.name!r}, {self.controls.values})"
 
 
-def prompt_panel(
-    task,                       # a `Task` for classification; examples are drawn from its training rows
-    instruction: str = "",
-    templates: dict | None = None,  # name -> user message with `{text}`
-    n_examples: int = 40,       # the most that can be chosen
-    model="smollm2",
-    text: str = "",             # what stands in the text field at first
-) -> PromptPanel:
-    "A panel on which one text is asked about under several prompts."
-    return PromptPanel(task, instruction, templates or {"text only": "{text}"}, n_examples, model,
-                       text or task.split("validation")[0][0])
+prompt_panel = PromptPanel

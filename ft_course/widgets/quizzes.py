@@ -5,9 +5,9 @@ import ipywidgets as ipw
 
 from ft_course.classroom.progress import keep, recall
 from ft_course.classroom.quizzes import quiz_names, quiz_question
-from ft_course.core import CourseError, did_you_mean
+from ft_course.core import CourseError
 from ft_course.core.display import marked_up
-from ft_course.widgets.accessibility import WRAP, Status, radio_buttons
+from ft_course.widgets.accessibility import WRAP, Status, named, radio_buttons
 
 
 class Quiz(ipw.VBox):
@@ -15,34 +15,35 @@ class Quiz(ipw.VBox):
     def __init__(self, name: str):
         self.name, self.found, self.reason = name, quiz_question(name), Status()
         self.control = radio_buttons([(c["text"].replace("`", ""), i) for i, c in enumerate(self.found["choices"])])
+        last, texts = recall("quizzes", name).get("answers", [None])[-1], [c["text"] for c in self.found["choices"]]
+        if last in texts:   # as it was left
+            self.control.value = texts.index(last)
+            self._explain(self.found["choices"][self.control.value])
         self.control.observe(lambda change: self._answered(change["new"]), "value")
-        if recall("quizzes", name).get("right") is True: self.reason.say("You had this one right.")
         question = ipw.HTML(f"{WRAP}<p><strong>{marked_up(self.found['question'])}</strong></p>")
-        super().__init__([question, self.control, self.reason])
+        super().__init__([question, self.control, self.reason, named()])
 
     def choose(self, number: int) -> "Quiz":
         "Chooses the choice of this number, counted from 0."
-        n = len(self.found["choices"])
-        if isinstance(number, bool) or number not in range(n):
-            raise ValueError(f"{self.name} has the choices 0 to {n - 1}, not {number!r}")
         self.control.value = number
         return self
 
     def _answered(self, number):
         if number is None: return
         choice = self.found["choices"][number]
-        right = bool(choice.get("right"))
-        text, problem = f"{'✓ Right' if right else '✗ Not so'}: {choice['why']}", ""
-        try: self._keep(choice["text"], right)
+        problem = ""
+        try: self._keep(choice["text"], bool(choice.get("right")))
         except CourseError as err: problem = f"<br>{html.escape(str(err))}"
+        self._explain(choice, problem)
+
+    def _explain(self, choice: dict, problem: str = ""):
+        text = f"{'✓ Right' if choice.get('right') else '✗ Not so'}: {choice['why']}"
         self.reason.say(text, marked_up(text) + problem)
 
     def _keep(self, text: str, right: bool):
         "Once right, right: a later wrong choice does not take that away."
         before = recall("quizzes", self.name)
-        answers = before.get("answers") if isinstance(before.get("answers"), list) else []
-        right = True if right or before.get("right") is True else None
-        keep("quizzes", self.name, answers=[*answers, text][-20:], right=right)
+        keep("quizzes", self.name, answers=[*before.get("answers", []), text][-20:], right=right or before.get("right") or None)
 
     def __repr__(self): return "\n".join(filter(None, (self.found["question"], self.reason.said)))
 
@@ -59,8 +60,5 @@ def quiz(
     name = str(name)
     if "." in name: return Quiz(name)
     names = [n for n in quiz_names() if n.startswith(f"{name}.")]
-    if not names:
-        chapters = sorted({n.split(".")[0] for n in quiz_names()})
-        raise ValueError(f"chapter {name!r} has no quiz{did_you_mean(name, chapters)}; "
-                         f"there is one in {', '.join(chapters)}")
+    if not names: raise ValueError(f"there is no chapter {name!r} that has a quiz")
     return Questions([Quiz(n) for n in names])

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from ft_course.classroom.progress import learner_folder
-from ft_course.core import CourseError, atomic_path, disk_error
+from ft_course.core import atomic_path, locked
 from ft_course.widgets.jobs import Job
 
 
@@ -25,24 +25,6 @@ def run_record(
             "seconds": round(job.seconds, 1), "steps": n, "of": drawn["of"], "every": every,
             "losses": [round(x, 4) for x in drawn["losses"][::every]],
             "points": [_rounded(p) for p in drawn["points"]], "old": [_rounded(e) for e in drawn["old"]]} | score
-
-
-_NUMBER = (int, float)
-_FIELDS = {"run": int, "steps": int, "of": int, "seconds": _NUMBER, "ended": str, "metric": str, "score": str,
-           "settings": dict, "changed": dict, "losses": list, "points": list, "old": list}
-
-
-def _is_record(found) -> bool:
-    "Is it a run's record, every field of its type?"
-    def holds(value, kind): return isinstance(value, kind) and not isinstance(value, bool)
-    def all_have(rows, *names):
-        return all(isinstance(row, dict) and all(holds(row.get(n), _NUMBER) for n in names) for row in rows)
-    if not isinstance(found, dict) or not all(holds(found.get(name), kind) for name, kind in _FIELDS.items()):
-        return False
-    every = found.get("every", 1)
-    return (holds(every, int) and every > 0 and all(holds(loss, _NUMBER) for loss in found["losses"])
-            and all_have(found["points"], "step", "validation_loss")
-            and all_have(found["old"], "step", "old_loss"))
 
 
 def _folder_name(name: str) -> str:
@@ -68,9 +50,11 @@ class Runs:
             for file in _run_files(self.folder) if self.folder else []: self._read(file)
 
     def _read(self, file: Path):
-        try: found = json.loads(file.read_text(encoding="utf-8-sig"))
-        except (OSError, ValueError, RecursionError): found = None
-        if _is_record(found) and found["run"] == int(file.stem):
+        try:
+            found = json.loads(file.read_text(encoding="utf-8-sig"))
+            whole = found["run"] == int(file.stem) and _table_row(found)
+        except Exception: whole = None   # cut off, or edited by hand
+        if whole:
             self.records.append(found)
             self._on_disk.add(found["run"])
         else: self.left_out.append(file.name)
@@ -85,21 +69,14 @@ class Runs:
     def save(self, record: dict):
         "Writes the record; a new one under a number that no other notebook has taken."
         if self.folder is None: return
-        from filelock import FileLock, Timeout
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(self.folder/".lock", timeout=10):
-                if record["run"] not in self._on_disk:
-                    others = [r["run"] for r in self.records if r is not record]
-                    on_disk = [int(p.stem) for p in _run_files(self.folder)]
-                    record["run"] = max([*others, *on_disk], default=0) + 1
-                with atomic_path(self.folder/f"{record['run']:03d}.json") as tmp:
-                    tmp.write_text(json.dumps(record, default=str), encoding="utf-8")
-                self._on_disk.add(record["run"])
-        except Timeout as err:
-            raise CourseError(f"{self.folder} has been in use by another notebook for ten seconds; "
-                              "the run is kept in memory, until this kernel ends.") from err
-        except OSError as err: raise disk_error(err, self.folder) from err
+        with locked(self.folder/".lock"):
+            if record["run"] not in self._on_disk:
+                others = [r["run"] for r in self.records if r is not record]
+                on_disk = [int(p.stem) for p in _run_files(self.folder)]
+                record["run"] = max([*others, *on_disk], default=0) + 1
+            with atomic_path(self.folder/f"{record['run']:03d}.json") as tmp:
+                tmp.write_text(json.dumps(record, default=str), encoding="utf-8")
+            self._on_disk.add(record["run"])
 
     def find(self, number: int) -> dict:
         "The record of this number. Raises `ValueError` if there is none."
@@ -125,16 +102,10 @@ class Runs:
         if not self.records: raise ValueError("there is no run to export; press Run first")
         file = Path(file or "runs.csv")
         if file.is_dir(): file = file/"runs.csv"
-        if file.exists() and not _begins(file).startswith("run,changed"):
+        if file.exists() and not file.read_bytes().startswith(b"run,changed"):
             raise ValueError(f"{file} is there already and is no table of runs; give another name")
         with atomic_path(file) as tmp: self.frame.to_csv(tmp)
         return file
-
-
-def _begins(file: Path) -> str:
-    try:
-        with open(file, encoding="utf-8", errors="replace") as there: return there.read(12)
-    except OSError as err: raise disk_error(err, file) from err
 
 
 def _table_row(record: dict) -> dict:

@@ -8,7 +8,7 @@ from ft_course.rag import NOT_FOUND, confidence
 from ft_course.retrieval.folder import folder_index
 from ft_course.retrieval.index import DocumentIndex
 from ft_course.retrieval.ranking import HOW, Hit, query_words
-from ft_course.widgets.accessibility import named
+from ft_course.widgets.accessibility import Status, named
 
 WIDE = {"style": {"description_width": "90px"}, "layout": {"width": "98%", "max_width": "640px"}}
 
@@ -26,8 +26,14 @@ def highlighted(
 
 class SearchPanel(ipw.VBox):
     "A search box with how to search, how many hits, and the threshold beside it; `said` is what it shows, as text."
-    def __init__(self, index: DocumentIndex, query: str = "", k: int = 3):
-        self.index, self.said, self.shown = index, "", ipw.HTML()
+    def __init__(
+        self,
+        source,           # a `DocumentIndex`, or a folder of text files
+        query: str = "",  # what stands in the box at first
+        k: int = 3,
+    ):
+        self.index = source if isinstance(source, DocumentIndex) else folder_index(source)
+        self.shown = Status()
         self.box = ipw.Text(value=query, description="question", placeholder="ask, and press Enter",
                             continuous_update=False, **WIDE)
         self.how = ipw.Dropdown(options=HOW, value="hybrid", description="how", **WIDE)
@@ -38,6 +44,9 @@ class SearchPanel(ipw.VBox):
         for control in controls: control.observe(self.show, "value")
         self.show()
 
+    @property
+    def said(self) -> str: return self.shown.said
+
     def __repr__(self): return self.said
 
     def search(self, text: str) -> "SearchPanel":
@@ -47,18 +56,16 @@ class SearchPanel(ipw.VBox):
 
     def show(self, *_):
         "Searches, and shows what was found."
-        if not self.box.value.strip(): return self._say(f"{self.index!r}: nothing asked yet.", "Nothing asked yet.")
+        if not self.box.value.strip(): return self.shown.say(f"{self.index!r}: nothing asked yet.", "Nothing asked yet.")
         try: found = self.index.search(self.box.value, self.hits.value, self.how.value)
-        except (CourseError, ValueError) as err: return self._say(str(err), html.escape(str(err)))
+        except (CourseError, ValueError) as err: return self.shown.say(str(err))
         below = self.how.value != "lexical" and confidence(found) < self.threshold.value
         lines = [f"{NOT_FOUND}: nothing reaches {self.threshold.value:.2f}"] if below else []
         if not found:
             lines = ["no passage shares a word with it" if self.index.documents else "the index is empty"]
         said = [*lines, *map(self._line, found)]
-        self._say("\n".join(said), "".join([*(f"<p><strong>{html.escape(line)}</strong></p>" for line in lines),
-                                            *map(self._paragraph, found)]))
-
-    def _say(self, text: str, shown: str): self.said, self.shown.value = text, f"<div role='status'>{shown}</div>"
+        heads = [f"<p><strong>{html.escape(line)}</strong></p>" for line in lines]
+        self.shown.say("\n".join(said), "".join([*heads, *map(self._paragraph, found)]))
 
     def _line(self, hit: Hit) -> str:
         near = "" if math.isnan(hit.dense) else f", cosine {hit.dense:.2f}"
@@ -70,10 +77,4 @@ class SearchPanel(ipw.VBox):
                 f"{highlighted(hit.passage, self.box.value)}</p>")
 
 
-def search_panel(
-    source,               # a `DocumentIndex`, or a folder of text files
-    query: str = "",      # what stands in the box at first
-    k: int = 3,
-) -> SearchPanel:
-    "A search box over an index or a folder."
-    return SearchPanel(source if isinstance(source, DocumentIndex) else folder_index(source), query, k)
+search_panel = SearchPanel

@@ -5,51 +5,32 @@ import numpy as np
 
 from ft_course import evaluation
 from ft_course.classroom.exercises import exercise
-from ft_course.classroom.expect import Wrong, call, called, expect, expect_call
+from ft_course.classroom.expect import Wrong, call, called, expect, expect_cases
 
 
-@exercise("01.right", "warm-up", uses="from collections import Counter\nimport numpy as np", hints=[
-    "Go through both lists together, place by place. `zip` does that.",
-    "Count the places where the two labels are equal, then divide by how many places there are.",
-    "`sum(t == a for t, a in zip(truth, answers))` counts them; divide by `len(truth)`."])
+@exercise("01.right")
 def check_right(share_right: callable):
     "The share of equal places."
-    for truth, answers, why in [
+    expect_cases(share_right, evaluation.accuracy, [
             (["negative", "neutral"], ["negative", "positive"], "One of two answers is right."),
             (["a", "b", "a"], ["a", "b", "a"], "All are right, and a share goes from 0 to 1."),
             (["a", "b", "b"], ["b", "a", "a"], "The same labels occur, at other places: no answer is right."),
             (["a", "b", "a", "c"], ["a", "a", "a", "a"], "The answers are compared place by place."),
-            (["c"], ["c"], "One answer, and it is right.")]:
-        expect_call(share_right, truth, answers, wanted=evaluation.accuracy(truth, answers), why=why)
+            (["c"], ["c"], "One answer, and it is right.")])
 
 
-def _f1(truth, answers, label) -> float:
-    right = sum(t == a == label for t, a in zip(truth, answers))
-    return 2*right / (truth.count(label) + answers.count(label))
+def _other_scores(truth, answers) -> dict:
+    "Well-known other scores."
+    from sklearn.metrics import f1_score, recall_score
+    true = {"labels": sorted(set(truth)), "zero_division": 0}
+    return {"That is the accuracy, the share of right answers.": evaluation.accuracy(truth, answers),
+            "A label that is only among the answers counts too: its F1 is 0.": f1_score(truth, answers, average="macro", **true),
+            "That is a mean in which common labels weigh more; here each label weighs the same.":
+                f1_score(truth, answers, average="weighted", **true),
+            "That is the mean recall; F1 needs precision as well.": recall_score(truth, answers, average="macro", **true)}
 
 
-def _mistaken_for(truth, answers, got) -> str:
-    "What the number is, if it is a well-known other score."
-    true = sorted(set(truth))
-    weighted = sum(truth.count(l)*_f1(truth, answers, l) for l in true) / len(truth)
-    for value, what in [
-            (evaluation.accuracy(truth, answers), "That is the accuracy, the share of right answers."),
-            (np.mean([_f1(truth, answers, l) for l in true]), "A label that is only among the answers counts "
-                                                              "too: its F1 is 0."),
-            (weighted, "That is a mean in which common labels weigh more; here each label weighs the same."),
-            (np.mean([sum(t == a == l for t, a in zip(truth, answers)) / truth.count(l) for l in true]),
-             "That is the mean recall; F1 needs precision as well.")]:
-        if isinstance(got, (int, float, np.number)) and abs(got - value) < 1e-6: return what
-    return ""
-
-
-@exercise("01.f1", "core", uses="from collections import Counter\nimport numpy as np", hints=[
-    "Work on one label first: how often was it answered, how often is it true, and how often are both so at "
-    "the same place?",
-    "Precision is right / answered, recall is right / true. If right is 0 for a label, its F1 is 0, and "
-    "nothing is divided.",
-    "Which labels do you go through? `set(truth)` misses one that was only answered. Divide the sum of the F1 "
-    "by the number of labels you went through."])
+@exercise("01.f1")
 def check_f1(macro_f1: callable):
     "The plain mean of the F1 of every label in either list."
     rng = np.random.default_rng(1)
@@ -63,19 +44,13 @@ def check_f1(macro_f1: callable):
                                                           "its F1 is 0.")]
     cases += [(rng.choice(list("abc"), 12, p=[.6, .3, .1]).tolist(), rng.choice(list("abc"), 12).tolist(), "")
               for _ in range(3)]
-    for truth, answers, why in cases:
-        got, wanted = call(macro_f1, truth, answers), evaluation.macro_f1(truth, answers)
-        expect(got, wanted, called(macro_f1, truth, answers), _mistaken_for(truth, answers, got) or why)
+    expect_cases(macro_f1, evaluation.macro_f1, cases, _other_scores)
 
 
 VERDICTS = ("better", "worse", "the same within the margin", "cannot tell")
 
 
-@exercise("01.judge", "core", uses="from collections import Counter\nimport numpy as np", hints=[
-    "Take an interval from 0.2 to 0.7. Every difference in it is less than a point, and every one is a gain. "
-    "Which of the two decides, by the chapter's rules?",
-    "Where is zero: below the interval, above it, or inside? The margin matters only in one of the three cases.",
-    "Compare one end with 0 for each of the first two verdicts. For the margin *both* ends have to lie within it."])
+@exercise("01.judge")
 def check_judge(judge: callable):
     "The verdicts of the chapter, zero first, then the margin."
     inside = "Zero is inside, and so are differences of more than a point."
@@ -96,12 +71,7 @@ def check_judge(judge: callable):
         expect(got.strip().lower(), wanted, called(judge, low, high), why)
 
 
-@exercise("01.cost", "stretch", uses="import math\nimport numpy as np", hints=[
-    "How much does a way cost in all, for `n` texts? And how many of its answers are right?",
-    "All costs are `once + n * each`, and `n * accuracy` answers are right. A thousand of these cost the "
-    "quotient times 1,000.",
-    "For each `name, (once, each, accuracy)` of `ways.items()`: `1000 * (once + n*each) / (n*accuracy)`, and "
-    "`math.inf` where `n * accuracy` is 0."])
+@exercise("01.cost")
 def check_cost(cost_of_right: callable):
     "Cost in all, over the right answers, times a thousand, for each way."
     rng = np.random.default_rng(1)
@@ -119,10 +89,7 @@ def check_cost(cost_of_right: callable):
              ({name: (int(rng.integers(200)), round(rng.random()/10, 3), round(rng.uniform(.3, 1), 2))
                for name in ("words", "frozen", "tuned")}, 2500, ""),
              ({}, 100, "Without ways there is an empty dict.")]
-    for ways, n, why in cases:
-        wanted = {name: 1000*(once + n*each)/(n*accuracy) if accuracy else math.inf
-                  for name, (once, each, accuracy) in ways.items()}
-        got, when = call(cost_of_right, ways, n), called(cost_of_right, ways, n)
-        if not isinstance(got, dict): raise Wrong(f"{when} is {got!r}; it has to be a dict from each name to "
-                                                  "its price.")
-        expect(got, wanted, when, why)
+    def prices(ways, n):
+        return {name: 1000*(once + n*each)/(n*accuracy) if accuracy else math.inf
+                for name, (once, each, accuracy) in ways.items()}
+    expect_cases(cost_of_right, prices, cases)

@@ -4,7 +4,7 @@ import math
 import numpy as np
 
 from ft_course.classroom.exercises import exercise
-from ft_course.classroom.expect import Wrong, call, called, expect, expect_call, shown
+from ft_course.classroom.expect import Wrong, call, called, expect, expect_cases, mistaken, shown
 
 
 def _first_that_works(function, *ways):
@@ -22,10 +22,7 @@ def _in_three_forms(values) -> list[tuple]:
     return [(values,), (np.array(values),), (torch.tensor(values),)]
 
 
-@exercise("02.softmax", "warm-up", uses="import math\nimport numpy as np\nimport torch", hints=[
-    "First without the thousands: e to each score, then divide by the sum of all.",
-    "The same number may be taken off all scores: e to the difference is a fixed share of what it was, above and below the line alike.",
-    "Take off the largest score, then `np.exp`, then divide by the sum."])
+@exercise("02.softmax")
 def check_softmax(my_softmax: callable):
     "Probabilities in proportion to e to the scores, for scores of any size."
     rng = np.random.default_rng(2)
@@ -48,46 +45,39 @@ def _likelihood_given(function, logits, ids):
     return _first_that_works(function, (torch.tensor(logits), torch.tensor(ids)), (logits, np.array(ids)), (logits, list(ids)))
 
 
-def _likelihoods(logits, ids) -> dict:
-    "The log-likelihood and what is mistaken for it."
-    ids = np.asarray(ids)
-    logs = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
-    rows = np.arange(len(ids))
+def _other_likelihoods(logits, ids) -> dict:
+    "What is mistaken for the log-likelihood."
+    logs, rows = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True), np.arange(len(ids))
     right = logs[rows[:-1], ids[1:]].sum()
-    return {"right": right, "own row": logs[rows, ids].sum(), "own row, but the first": logs[rows[1:], ids[1:]].sum(),
-            "own row, but the last": logs[rows[:-1], ids[:-1]].sum(), "backwards": logs[rows[1:], ids[:-1]].sum(),
-            "mean": right / (len(ids) - 1), "loss": -right / (len(ids) - 1), "sign": -right,
-            "scores": logits[rows[:-1], ids[1:]].sum(), "product": math.exp(right), "base 2": right / math.log(2)}
+    seen = ("Each token is judged there by its own row, which has already seen it. "
+            "The row of a token holds the scores for the *next* one")
+    return {
+        f"{seen}.": logs[rows, ids].sum(),
+        f"{seen}, also where the first token is left out.": logs[rows[1:], ids[1:]].sum(),
+        f"{seen}, also where the last row is left out.": logs[rows[:-1], ids[:-1]].sum(),
+        "The shift goes the wrong way: it is the row *before* a token that holds its scores.": logs[rows[1:], ids[:-1]].sum(),
+        "That is the mean over the tokens; the log-likelihood is their sum.": right / (len(ids) - 1),
+        "That is the loss, a mean with the sign turned; the log-likelihood is the sum of the log-probabilities, and negative.":
+            -right / (len(ids) - 1),
+        "The sign is turned: logarithms of probabilities are negative.": -right,
+        "Those are the scores themselves, added up; a row has to become log-probabilities first.": logits[rows[:-1], ids[1:]].sum(),
+        "That is the probability; asked for is its logarithm.": math.exp(right),
+        "That is the logarithm to base 2; asked for is the natural one.": right / math.log(2)}
 
 
-_MISTAKES = {
-    "own row": "Each token is judged there by its own row, which has already seen it. The row of a token holds the scores for the *next* one.",
-    "own row, but the first": "Each token is judged there by its own row, which has already seen it. The row of a token holds the scores for the *next* one.",
-    "own row, but the last": "Each token is judged there by its own row, which has already seen it. The row of a token holds the scores for the *next* one.",
-    "backwards": "The shift goes the wrong way: it is the row *before* a token that holds its scores.",
-    "mean": "That is the mean over the tokens; the log-likelihood is their sum.",
-    "loss": "That is the loss, a mean with the sign turned; the log-likelihood is the sum of the log-probabilities, and negative.",
-    "sign": "The sign is turned: logarithms of probabilities are negative.",
-    "scores": "Those are the scores themselves, added up; a row has to become log-probabilities first.",
-    "product": "That is the probability; asked for is its logarithm.",
-    "base 2": "That is the logarithm to base 2; asked for is the natural one."}
-
-
-@exercise("02.likelihood", "core", uses="import math\nimport numpy as np\nimport torch", hints=[
-    "Make log-probabilities of each row first. Then: which row says something about which token?",
-    "Row 0 judges the second token, row 1 the third. The last row judges a token that is not there; the first token is judged by none.",
-    "`logits[:-1].log_softmax(-1)` are the rows you need, `ids[1:]` the tokens they judge. Pick one number from each row, and add up."])
+@exercise("02.likelihood")
 def check_likelihood(log_likelihood: callable):
     "The sum of the log-probabilities of all tokens but the first."
     rng = np.random.default_rng(22)
     for n, size, spread in ((3, 4, 0), (2, 3, 1), (6, 5, 2), (12, 40, 3)):
         logits, ids = rng.normal(0, 1, (n, size)).round(2)*spread, rng.integers(size, size=n).tolist()
-        got, known = _likelihood_given(log_likelihood, logits, ids), _likelihoods(logits, ids)
+        got = _likelihood_given(log_likelihood, logits, ids)
+        wanted = sum(row[i] - np.logaddexp.reduce(row) for row, i in zip(logits, ids[1:]))
         when = f"log_likelihood(logits of shape ({n}, {size}){', all 0' if not spread else ''}, {shown(ids)})"
         try: value = float(got)
         except (TypeError, ValueError) as err: raise Wrong(f"{when} has to give one number, and gave {shown(got)}.") from err
-        slip = next((what for what in _MISTAKES if abs(value - known[what]) < 1e-4), None)
-        expect(value, known["right"], when, _MISTAKES.get(slip, "") or f"{n} tokens have {n - 1} that follow another.", tolerance=1e-4)
+        why = mistaken(value, wanted, _other_likelihoods(logits, np.array(ids))) or f"{n} tokens have {n - 1} that follow another."
+        expect(value, wanted, when, why, tolerance=1e-4)
     large = np.array([[1000., 0., 0.], [0., 1000., 1000.]])
     with np.errstate(all="ignore"): value = float(_likelihood_given(log_likelihood, large, [2, 1]))
     expect(value, -1000., "log_likelihood of a text whose scores are about 1000", "Make log-probabilities at once (`log_softmax`): "
@@ -111,10 +101,7 @@ def _draw_mask(may_look):
     return figure
 
 
-@exercise("02.mask", "core", uses="import numpy as np\nimport torch", draw=_draw_mask, hints=[
-    "Two conditions, joined by *and*: one is about the order of the tokens, the other about padding.",
-    "For row i and column j: is j not later than i? Is attention_mask[j] a 1? It is the token that is looked *at* which must not be padding.",
-    "A list of lists, `[[... for j in range(n)] for i in range(n)]`: for the dots stand the two conditions, joined by `and`."])
+@exercise("02.mask", draw=_draw_mask)
 def check_mask(may_look: callable):
     "True where the token of the column is not later and no padding."
     for given, why in (([1, 1, 1], "Without padding it is the causal triangle: a token looks at itself and at what came before, so the lower left is True."),
@@ -137,10 +124,7 @@ def _layer_parameters(hidden: int, inner: int) -> int:
     return 4*hidden*(hidden + 1) + inner*(hidden + 1) + hidden*(inner + 1) + 4*hidden
 
 
-@exercise("02.parameters", "core", hints=[
-    "Three parts: attention, the small network, the normalisations. Count each alone.",
-    "A matrix from a to b numbers has a × b parameters and a bias of b. A normalisation has two numbers for every number of a state.",
-    "A sum of four parts, `4*(...) + (...) + (...) + ...`: four matrices with their biases, one matrix there, one back, the normalisations."])
+@exercise("02.parameters")
 def check_parameters(layer_parameters: callable):
     "The number of parameters of a layer of BERT's kind."
     large = 384, 1536   # widths at which the usual slips differ from each other
@@ -152,8 +136,7 @@ def check_parameters(layer_parameters: callable):
                "The small network goes to `inner` numbers *and back*.": large[0]*(large[1] + 1)}
     there = call(layer_parameters, *large)
     why = next((said for said, n in missing.items() if np.ndim(there) == 0 and there == _layer_parameters(*large) - n), "")
-    for hidden, inner in ((2, 3), large, (768, 3072), (5, 7)):
-        expect_call(layer_parameters, hidden, inner, wanted=_layer_parameters(hidden, inner), why=why, tolerance=1e-12)
+    expect_cases(layer_parameters, _layer_parameters, [(2, 3, why), (*large, why), (768, 3072, why), (5, 7, why)], tolerance=1e-12)
 
 
 def _attention(q, k, v, allowed, divide=True):
@@ -162,11 +145,7 @@ def _attention(q, k, v, allowed, divide=True):
     return powers / powers.sum(axis=1, keepdims=True) @ v
 
 
-@exercise("02.attention", "stretch", uses="import math\nimport numpy as np", hints=[
-    "Four steps: how well does each query fit each key, what is not allowed, shares, and the values taken in these shares.",
-    "The fits are `q @ k.T`, divided by the root of d. What is not allowed becomes minus infinity *before* the softmax, and each *row* "
-    "gets a softmax of its own.",
-    "`fit = np.where(allowed, q @ k.T / np.sqrt(q.shape[1]), -np.inf)`; e to it (minus the row's largest), divided by the row's sum; `@ v`."])
+@exercise("02.attention")
 def check_attention(head: callable):
     "Scaled dot-product attention of one head under a mask."
     rng = np.random.default_rng(23)
@@ -197,13 +176,13 @@ def check_attention(head: callable):
 def _why_not(got, q, k, v, allowed) -> str:
     "The usual slip that gives this, in a sentence."
     (n, d), m, itself = q.shape, v.shape[1], np.eye(len(q), dtype=bool)
-    slips = [(_attention(q, k, v, allowed, divide=False), "The fits have to be divided by the root of d, or they grow with d."),
-             (_attention(q*math.sqrt(d/m), k, v, allowed), "Divide by the root of d, the length of queries and keys, not of the values."),
-             (_attention(q*math.sqrt(d/n), k, v, allowed), "Divide by the root of d, not of the number of tokens."),
-             (_attention(q, k, v, np.ones((n, n), bool)), "What is not allowed was not left out."),
-             (_attention(q, k, v, allowed.T | itself), "allowed[i, j] is about token i looking at token j, not the other way round.")]
-    for slip, said in slips:
-        if np.allclose(got, slip): return said
+    slips = {
+        "The fits have to be divided by the root of d, or they grow with d.": _attention(q, k, v, allowed, divide=False),
+        "Divide by the root of d, the length of queries and keys, not of the values.": _attention(q*math.sqrt(d/m), k, v, allowed),
+        "Divide by the root of d, not of the number of tokens.": _attention(q*math.sqrt(d/n), k, v, allowed),
+        "What is not allowed was not left out.": _attention(q, k, v, np.ones((n, n), bool)),
+        "allowed[i, j] is about token i looking at token j, not the other way round.": _attention(q, k, v, allowed.T | itself)}
+    if said := mistaken(got, _attention(q, k, v, allowed), slips): return said
     if allowed.all(): return "Each token's shares, the numbers of one *row*, add up to 1."
     return ("A pair that is not allowed has a share of exactly 0, and the shares that are left add up to 1: its fit becomes minus "
             "infinity before the softmax.")

@@ -4,67 +4,50 @@ import math
 import numpy as np
 
 from ft_course.classroom.exercises import exercise
-from ft_course.classroom.expect import Wrong, call, called, expect, expect_call
+from ft_course.classroom.expect import Wrong, call, called, expect, expect_call, expect_cases
+from ft_course.evaluation import macro_f1
 
 
-def _macro_f1(references, predictions) -> float:
-    "Mean F1 over the labels in either list."
-    scores = []
-    for label in {*references, *predictions}:
-        hits = sum(r == label and p == label for r, p in zip(references, predictions))
-        scores.append(2*hits / (references.count(label) + predictions.count(label)))
-    return sum(scores) / len(scores)
-
-
-@exercise("04.f1", "warm-up", uses="import math\nimport numpy as np\nfrom collections import Counter", hints=[
-    "Write down the labels first, each once. Then a loop: one F1 for each of them.",
-    "For one label three counts are enough: how often both lists have it at the same place (the hits), how often it is "
-    "in the references, how often in the predictions.",
-    "`2*hits / (in_references + in_predictions)` for every label of `set(references) | set(predictions)`, then the mean."])
+@exercise("04.f1")
 def check_f1(my_macro_f1: callable):
     "The mean over the labels of either list of F1, however rare the label."
-    expect_call(my_macro_f1, ["a", "a", "b"], ["a", "b", "b"], wanted=2/3)
-    expect_call(my_macro_f1, ["a", "a", "a", "b"], ["a", "a", "a", "a"], wanted=(6/7 + 0)/2,
-                why="`a` has an F1 of 6/7 and `b`, never found, one of 0. Each label counts as much as the other, however rare.")
+    rare = "Each label has an F1 of its own, and a rare label counts as much as a common one."
+    cases = [(["a", "a", "b"], ["a", "b", "b"], ""),
+             (["a", "a", "a", "b"], ["a", "a", "a", "a"], "`a` has an F1 of 6/7 and `b`, never found, one of 0. "
+              "Each label counts as much as the other, however rare.")]
     rng = np.random.default_rng(4)
     for share in (.5, .1):
         references = ["rare" if x < share else "common" for x in rng.random(60)] + ["rare", "common"]
-        predictions = [r if x < .8 else "common" for r, x in zip(references, rng.random(62))]
-        expect_call(my_macro_f1, references, predictions, wanted=_macro_f1(references, predictions),
-                    why="Each label has an F1 of its own, and a rare label counts as much as a common one.")
-    expect_call(my_macro_f1, ["a", "b", "b"], ["a", "b", "c"], wanted=_macro_f1(["a", "b", "b"], ["a", "b", "c"]),
-                why="A label that was answered and never true counts too, with an F1 of 0.")
-    expect_call(my_macro_f1, ["a", "b", "c"], ["a", "b", "b"], wanted=_macro_f1(["a", "b", "c"], ["a", "b", "b"]),
-                why="A label that is true and never answered counts too, with an F1 of 0.")
-    expect_call(my_macro_f1, [1, 2, 0, 0], [1, 0, 0, 0], wanted=_macro_f1([1, 2, 0, 0], [1, 0, 0, 0]),
-                why="Labels may be numbers.")
-    expect_call(my_macro_f1, ["a", "a"], ["a", "a"], wanted=1)
+        cases.append((references, [r if x < .8 else "common" for r, x in zip(references, rng.random(62))], rare))
+    expect_cases(my_macro_f1, macro_f1, [
+        *cases,
+        (["a", "b", "b"], ["a", "b", "c"], "A label that was answered and never true counts too, with an F1 of 0."),
+        (["a", "b", "c"], ["a", "b", "b"], "A label that is true and never answered counts too, with an F1 of 0."),
+        ([1, 2, 0, 0], [1, 0, 0, 0], "Labels may be numbers."), (["a", "a"], ["a", "a"], "")])
 
 
-@exercise("04.verdict", "warm-up", hints=[
-    "Four answers, four questions to the interval. In which order do you ask them?",
-    "Is all of it above zero? All of it below? If neither: does all of it lie between minus the margin and the margin?",
-    "`if low > 0: return \"better\"`, then `high < 0`, then `-margin < low and high < margin`, and what is left cannot be told."])
+@exercise("04.verdict")
 def check_verdict(decide: callable):
     "The chapter's four verdicts, in its order."
-    expect_call(decide, .011, .031, .01, wanted="better", why="All of it lies above zero.")
-    expect_call(decide, -.026, -.005, .01, wanted="worse", why="All of it lies below zero.")
-    expect_call(decide, -.006, .008, .01, wanted="the same within the margin",
-                why="It holds zero, and all of it lies within the margin.")
-    expect_call(decide, -.009, .022, .01, wanted="cannot tell",
-                why="It holds zero, so no difference was shown; it reaches beyond the margin, so sameness was not shown either.")
-    expect_call(decide, -.03, .004, .01, wanted="cannot tell", why="It reaches beyond the margin on the lower side.")
-    expect_call(decide, .002, .008, .01, wanted="better",
-                why="It lies inside the margin *and* above zero: the difference is there, and too small to matter. *Better* wins.")
-    expect_call(decide, -.008, -.002, .01, wanted="worse", why="All of it lies below zero, though inside the margin.")
-    expect_call(decide, .02, .08, .05, wanted="better", why="*Better* asks for an interval above zero, not above the margin.")
-    expect_call(decide, -.04, .03, .05, wanted="the same within the margin", why="The margin is five points here.")
-    expect_call(decide, -1.5, 2.5, 1, wanted="cannot tell")
-    expect_call(decide, 0., .02, .01, wanted="cannot tell", why="An interval that begins exactly at zero does not lie above it.")
-    expect_call(decide, -.02, 0., .01, wanted="cannot tell", why="An interval that ends exactly at zero does not lie below it.")
-    expect_call(decide, 0., .005, .01, wanted="the same within the margin",
-                why="It begins exactly at zero, so it does not lie above it, and all of it lies within the margin.")
-    expect_call(decide, -.004, .01, .01, wanted="cannot tell", why="An end exactly at the margin is no longer within it.")
+    for low, high, margin, wanted, why in [
+        (.011, .031, .01, "better", "All of it lies above zero."),
+        (-.026, -.005, .01, "worse", "All of it lies below zero."),
+        (-.006, .008, .01, "the same within the margin", "It holds zero, and all of it lies within the margin."),
+        (-.009, .022, .01, "cannot tell", "It holds zero, so no difference was shown; "
+         "it reaches beyond the margin, so sameness was not shown either."),
+        (-.03, .004, .01, "cannot tell", "It reaches beyond the margin on the lower side."),
+        (.002, .008, .01, "better", "It lies inside the margin *and* above zero: the difference is there, "
+         "and too small to matter. *Better* wins."),
+        (-.008, -.002, .01, "worse", "All of it lies below zero, though inside the margin."),
+        (.02, .08, .05, "better", "*Better* asks for an interval above zero, not above the margin."),
+        (-.04, .03, .05, "the same within the margin", "The margin is five points here."),
+        (-1.5, 2.5, 1, "cannot tell", ""),
+        (0., .02, .01, "cannot tell", "An interval that begins exactly at zero does not lie above it."),
+        (-.02, 0., .01, "cannot tell", "An interval that ends exactly at zero does not lie below it."),
+        (0., .005, .01, "the same within the margin", "It begins exactly at zero, so it does not lie above it, "
+         "and all of it lies within the margin."),
+        (-.004, .01, .01, "cannot tell", "An end exactly at the margin is no longer within it."),
+    ]: expect_call(decide, low, high, margin, wanted=wanted, why=why)
 
 
 def _two_models(rng, n: int, lost: float, won: float):
@@ -100,11 +83,7 @@ def _compare_ends(got, old, new, when: str):
                     "and the middle 95 % of the draws.")
 
 
-@exercise("04.paired", "core", uses="import math, random\nimport numpy as np", hints=[
-    "What is an item worth to the comparison? 1 if only the new model is right, −1 if only the old one is, 0 if they agree.",
-    "So subtract the lists item by item first. Then draw as many of these differences as there are, with replacement, take "
-    "their mean, and do that a few thousand times.",
-    "`rng.choice(gain, (4000, len(gain))).mean(axis=1)` gives the draws; `np.quantile(draws, [.025, .975])` their middle 95 %."])
+@exercise("04.paired")
 def check_paired(paired_interval: callable):
     "The bootstrap interval of the difference, the same items drawn for both models."
     rng = np.random.default_rng(40)
@@ -118,28 +97,23 @@ def check_paired(paired_interval: callable):
     if not flat: raise Wrong("For two models that agree on every item the interval is (0, 0): there is nothing to redraw a difference from.")
 
 
-@exercise("04.costs", "core", uses="import numpy as np", hints=[
-    "Go through the two lists side by side. What does one item cost?",
-    "A right answer costs 0. For a mistake, look the pair (true label, answer) up in the dict; `dict.get` can say what holds "
-    "where there is no entry.",
-    "`0 if r == p else costs.get((r, p), 1)` for every pair, then minus the mean."])
+@exercise("04.costs")
 def check_costs(gain: callable):
     "Minus the mean cost of an item; a mistake that is not in the dict costs 1."
     sections = ["business", "politics", "entertainment"]
-    expect_call(gain, ["politics", "tech"], ["entertainment", "tech"], {("politics", "entertainment"): 5}, wanted=-2.5,
-                why="The mistake costs 5, the right answer nothing. It is minus the cost, so that more is better, and the mean "
-                    "over the items.")
-    expect_call(gain, ["politics", "business"], ["politics", "politics"], {}, wanted=-.5, why="A mistake that is not in the dict costs 1.")
-    expect_call(gain, ["entertainment", "business"], ["politics", "business"], {("politics", "entertainment"): 5}, wanted=-.5,
-                why="The pair is (true label, answer); the other direction is another mistake.")
-    expect_call(gain, sections, sections, {("politics", "entertainment"): 5}, wanted=0, why="Right answers cost nothing.")
-    expect_call(gain, ["business", "politics"], ["politics", "politics"], {("business", "politics"): 0}, wanted=0,
-                why="A cost of 0 in the dict is a cost of 0.")
-    rng, costs = np.random.default_rng(41), {("politics", "entertainment"): 5, ("business", "politics"): .5}
-    for n in (1, 30):
-        references, predictions = (rng.choice(sections, n).tolist() for _ in range(2))
-        paid = [0. if r == p else costs.get((r, p), 1.) for r, p in zip(references, predictions)]
-        expect_call(gain, references, predictions, costs, wanted=-float(np.mean(paid)))
+    rng, dear = np.random.default_rng(41), {("politics", "entertainment"): 5}
+    drawn = [(*(rng.choice(sections, n).tolist() for _ in range(2)), dear | {("business", "politics"): .5}, "") for n in (1, 30)]
+    def cost(references, predictions, costs):
+        return -float(np.mean([0 if r == p else costs.get((r, p), 1) for r, p in zip(references, predictions)]))
+    expect_cases(gain, cost, [
+        (["politics", "tech"], ["entertainment", "tech"], dear, "The mistake costs 5, the right answer nothing. "
+         "It is minus the cost, so that more is better, and the mean over the items."),
+        (["politics", "business"], ["politics", "politics"], {}, "A mistake that is not in the dict costs 1."),
+        (["entertainment", "business"], ["politics", "business"], dear,
+         "The pair is (true label, answer); the other direction is another mistake."),
+        (sections, sections, dear, "Right answers cost nothing."),
+        (["business", "politics"], ["politics", "politics"], {("business", "politics"): 0}, "A cost of 0 in the dict is a cost of 0."),
+        *drawn])
 
 
 def _textbook(k: int, n: int) -> tuple[float, float]:
@@ -177,12 +151,7 @@ def _holds_truth(interval_of, n: int, truth: float) -> float:
     return sum(math.comb(n, k) * truth**k * (1 - truth)**(n - k) for k in inside)
 
 
-@exercise("04.coverage", "stretch", uses="import math\nimport numpy as np\nfrom scipy import stats", draw=_draw_coverage, hints=[
-    "Only `n + 1` outcomes are possible: none right, one right, up to all. Go through them.",
-    "For each: does its interval hold the truth? If so, its probability goes into the sum: "
-    "the number of ways to choose `k` of `n`, times `truth` to the `k`, times the rest to the `n - k`.",
-    "`for k in range(n + 1)`: if `low <= truth <= high`, add `math.comb(n, k) * truth**k * (1 - truth)**(n - k)` "
-    "(or `stats.binom.pmf(k, n, truth)`)."])
+@exercise("04.coverage", draw=_draw_coverage)
 def check_coverage(holds_truth: callable):
     "The exact probability that an interval holds the truth."
     def everything(k, n): return 0., 1.

@@ -6,18 +6,20 @@ import torch
 from torch import nn
 
 from ft_course.classroom.exercises import exercise
-from ft_course.classroom.expect import NotAttempted, Wrong, call, called, expect, expect_call
+from ft_course.classroom.expect import NotAttempted, Wrong, expect, expect_call, expect_cases, tried
 from ft_course.training import HParams, step_plan
 
 
-@exercise("05.steps", "warm-up", uses="import math\nimport numpy as np", hints=[
-    "How many batches does one epoch have, when the last may be smaller? And how many steps do these make?",
-    "Round up twice: rows to batches, batches to steps. Only then multiply by the epochs.",
-    "`math.ceil(rows / batch_size)` are the batches of an epoch; divide them by `accumulation`, round up, and "
-    "multiply by `epochs`."])
+def steps(rows, size, accumulation, epochs) -> int:
+    "Steps of a run, as the course's own loop plans them."
+    hparams = HParams(num_train_epochs=epochs, per_device_train_batch_size=size, gradient_accumulation_steps=accumulation)
+    return len(step_plan([1]*rows, hparams))
+
+
+@exercise("05.steps")
 def check_steps(steps_of_run: callable):
     "Batches and steps are rounded up within each epoch."
-    for rows, size, accumulation, epochs, why in [
+    expect_cases(steps_of_run, steps, [
             (64, 32, 1, 1, "Two batches, and each is a step."),
             (64, 32, 1, 3, "Every epoch goes through all the rows."),
             (70, 32, 1, 1, "The last rows make a smaller batch, and it is trained on too."),
@@ -27,27 +29,10 @@ def check_steps(steps_of_run: callable):
                            "epochs."),
             (5, 32, 4, 2, "Fewer rows than a batch still make a batch, and it makes a step."),
             (100, 32, 3, 5, "This is the example of the task."),
-            (4000, 32, 1, 2, "That is the run of chapter 01 with batches of 32.")]:
-        hparams = HParams(per_device_train_batch_size=size, gradient_accumulation_steps=accumulation,
-                          num_train_epochs=epochs)
-        expect_call(steps_of_run, rows, size, accumulation, epochs,
-                    wanted=len(step_plan([1]*rows, hparams)), why=why)
+            (4000, 32, 1, 2, "That is the run of chapter 01 with batches of 32.")])
 
 
-def _as_number(value):
-    "A tensor or array that holds one number as that number; anything else as it is."
-    if hasattr(value, "detach"): value = value.detach().numpy()
-    return value.item() if getattr(value, "size", 0) == 1 else value
-
-
-@exercise("05.loss", "core", uses="import math\nimport numpy as np\nimport torch\nfrom torch import nn", hints=[
-    "Drop the rows that are not asked before you do anything else: which rows are they?",
-    "For the others, the probability of the right class is its `exp` over the sum of all classes' `exp`. Take "
-    "minus its logarithm, then the mean. Take each row's largest score off all its scores first: no probability "
-    "changes, and no `exp` is too large.",
-    "With `asked = labels != -100`, call `scores = logits[asked]` and `right = labels[asked]`, and use only these "
-    "two from there on. `scores[torch.arange(len(right)), right]` are the scores of the right classes, and "
-    "`scores.exp().sum(-1).log()` minus them is the loss of each row."])
+@exercise("05.loss")
 def check_loss(batch_loss: callable):
     "Mean cross-entropy over the rows that are asked, in natural logarithms."
     draw = torch.Generator().manual_seed(5)
@@ -64,32 +49,14 @@ def check_loss(batch_loss: callable):
                                                   "row's largest score off all its scores first."),
              (torch.tensor([[0., 1000.]]), [0], "The probability is too small for a number, and its logarithm is "
                                                 "not: take the logarithm of the sum, and subtract the score.")]
-    for logits, labels, why in cases:
-        labels = torch.tensor(labels)
-        wanted = nn.functional.cross_entropy(logits, labels, ignore_index=-100).item()
-        got, when = _as_number(call(batch_loss, logits, labels)), called(batch_loss, logits, labels)
-        asked = (labels != -100).float()
-        if isinstance(got, float) and asked.mean() < 1 and abs(got - wanted*asked.mean().item()) < 1e-5:
-            raise Wrong(f"{when} is {got:.6g}, and should be {wanted:.6g}. You left the rows with -100 out of "
-                        "the sum, "
-                        "and counted them when you divided.")
-        expect(got, wanted, when, why, 1e-4)
+    def loss(logits, labels): return nn.functional.cross_entropy(logits, labels, ignore_index=-100)
+    def counted_all(logits, labels):
+        return {"You left the rows with -100 out of the sum, and counted them when you divided.":
+                loss(logits, labels)*(labels != -100).double().mean()}
+    expect_cases(batch_loss, loss, [(logits, torch.tensor(labels), why) for logits, labels, why in cases], counted_all, 1e-4)
 
 
-def _as_tensors(got, n: int, when: str) -> list:
-    "What the learner's function gave as a list of `n` tensors."
-    if not isinstance(got, (list, tuple)): raise Wrong(f"{when} gave {type(got).__name__} and not a list; "
-                                                       "return a list of tensors.")
-    if len(got) != n: raise Wrong(f"{when} gave {len(got)} tensors for {n}; every gradient needs its own.")
-    return list(got)
-
-
-@exercise("05.clip", "core", uses="import math\nimport numpy as np\nimport torch\nfrom torch import nn", hints=[
-    "Think of all the numbers of all the tensors in one long row. What is the length of that vector?",
-    "Add up the squares over all tensors, then take one root. From it comes one factor, which is never "
-    "above 1.",
-    "`norm = sum((g**2).sum() for g in gradients).sqrt()`; where it is above `max_norm`, each tensor is "
-    "multiplied by `max_norm / norm`."])
+@exercise("05.clip")
 def check_clip(clipped: callable):
     "All tensors shrunk by one factor to the norm, unless theirs is small enough."
     draw = torch.Generator().manual_seed(5)
@@ -103,19 +70,13 @@ def check_clip(clipped: callable):
              ([torch.randn(*shape, generator=draw) for shape in [(3, 4), (7,), (1, 1, 2)]], 2., ""),
              ([torch.zeros(2), torch.zeros(1, 2)], 1., "A gradient of zero has norm zero: do not divide "
                                                        "by it.")]
-    for gradients, limit, why in cases:
-        when = called(clipped, gradients, limit)
+    def shrunk(gradients, limit):
         norm = torch.cat([g.flatten() for g in gradients]).norm()
-        factor = min(1., limit/norm.item()) if norm else 1.
-        got = _as_tensors(call(clipped, gradients, limit), len(gradients), when)
-        for i, (mine, g) in enumerate(zip(got, gradients)):
-            expect(mine, g*factor, f"Tensor {i} of {when}", why, 1e-4)
+        return [g*min(1., limit/norm.item()) if norm else g for g in gradients]
+    expect_cases(clipped, shrunk, cases, tolerance=1e-4)
 
 
-@exercise("05.combine", "core", uses="import numpy as np\nimport torch", hints=[
-    "A mean over few labels should weigh less than a mean over many.",
-    "Each gradient counts with its share of all the labels; the shares add up to 1.",
-    "Add up `gradient * count` over the batches and divide by the sum of the counts."])
+@exercise("05.combine")
 def check_combine(combined: callable):
     "The gradient of the mean over all labels, from those of the batches."
     draw = torch.Generator().manual_seed(5)
@@ -142,8 +103,7 @@ def _call_hook(hook, event: str, run):
     "Calls the learner's callback as the loop does."
     if not hasattr(hook, event): raise Wrong(f"The loop wants to call `{event}` and your callback has none: "
                                              "derive the class from `Callback`.")
-    try: getattr(hook, event)(run)
-    except Exception as err: raise Wrong(f"`{event}` raised {type(err).__name__}: {err}") from err
+    tried(f"`{event}`", getattr(hook, event), run)
 
 
 def _run_begun(hook, seconds_before: float = 0.):
@@ -163,23 +123,15 @@ def _stop_after_step(hook, run) -> str:
     return run.stop
 
 
-@exercise("05.stop", "core", uses="import time\nfrom ft_course.training import Callback", hints=[
-    "Which of the callback's methods is called when a run begins, and which after each step?",
-    "Note the clock in `on_train_begin`; compare it in `on_step_end`, and set `run.stop` to a sentence there.",
-    "`__init__` keeps `seconds`; `on_train_begin` does `self.began = time.perf_counter()`; `on_step_end` sets "
-    "`run.stop` if `time.perf_counter() - self.began` is at least `self.seconds`."])
+@exercise("05.stop")
 def check_stop(StopAfter: callable):
     "Stops at the end of a step, after so many seconds of the run, with a reason, in every run anew."
     if _nothing_written(StopAfter): raise NotAttempted()
-    def made(seconds):
-        try: return StopAfter(seconds)
-        except Exception as err: raise Wrong(f"StopAfter({seconds}) raised {type(err).__name__}: "
-                                             f"{err}") from err
-    hook = made(60)
+    hook = tried("StopAfter(60)", StopAfter, 60)
     run = _run_begun(hook)
     if _stop_after_step(hook, run): raise Wrong("StopAfter(60) stopped a run at its first step, long before the minute "
                                      "was over.")
-    hook = made(.3)
+    hook = tried("StopAfter(0.3)", StopAfter, .3)
     run = _run_begun(hook, .35)
     if run.stop: raise Wrong("StopAfter(0.3) stopped the run before its first step was done; look at the "
                              "clock after a step.")
@@ -198,28 +150,20 @@ def _call_method(optimizer, name: str):
     "Calls a method of the learner's optimiser."
     if not hasattr(optimizer, name): raise Wrong(f"The optimiser has no `{name}`, which every training loop "
                                                  "calls.")
-    try: return getattr(optimizer, name)()
-    except Exception as err:
-        more = (" Moving weights is no part of what is differentiated: do it under `torch.no_grad()`."
-                if "requires grad" in str(err) else "")
-        raise Wrong(f"`{name}()` raised {type(err).__name__}: {str(err).rstrip('.')}.{more}") from err
+    try: return tried(f"`{name}()`", getattr(optimizer, name))
+    except Wrong as err:
+        if "requires grad" not in str(err): raise
+        raise Wrong(f"{err} Moving weights is no part of what is differentiated: do it under `torch.no_grad()`.") from err
 
 
-@exercise("05.sign", "stretch", uses="import torch\nfrom torch import nn", hints=[
-    "Keep the parameters in a list, or the second step finds none. Weights are changed in place, under "
-    "`torch.no_grad()`.",
-    "`p.grad.sign()` is -1, 0 or 1 for every number. Where `p.grad` is None, go on to the next.",
-    "`for p in self.parameters: if p.grad is not None: p -= self.lr * p.grad.sign()`; `zero_grad` sets every "
-    "`p.grad` to None."])
+@exercise("05.sign")
 def check_sign(SignSGD: callable):
     "Every weight moves by the rate, against the sign of its gradient."
     if _nothing_written(SignSGD): raise NotAttempted()
     start = [torch.tensor([1., -2., .5, 3.]), torch.tensor([[.5], [.25]]), torch.tensor([7.])]
     for lr in (.1, .01):
         parameters = [nn.Parameter(s.clone()) for s in start]
-        try: optimizer = SignSGD((p for p in parameters), lr)
-        except Exception as err: raise Wrong(f"SignSGD(parameters, {lr}) raised {type(err).__name__}: "
-                                             f"{err}") from err
+        optimizer = tried(f"SignSGD(parameters, {lr})", SignSGD, (p for p in parameters), lr)
         wanted = [s.clone() for s in start]
         steps = [([4., -.001, 0., 2.], [[-30.], [1e-6]]), ([-1., -1., 5., -.25], [[1.], [-1.]])]
         before = start

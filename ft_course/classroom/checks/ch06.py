@@ -3,21 +3,15 @@ import math
 
 import numpy as np
 
+from ft_course.classroom.checks.ch05 import steps
 from ft_course.classroom.exercises import exercise
-from ft_course.classroom.expect import Wrong, call, called, expect, expect_call
-from ft_course.training import HParams, step_plan
+from ft_course.classroom.expect import Wrong, call, called, expect, expect_call, expect_cases
 
 
-@exercise("06.steps", "warm-up", uses="import math\nimport numpy as np",
-          hints=["First count the batches of one epoch. What becomes of the rows that do not fill the last "
-                 "one?",
-                 "The last batch of an epoch is smaller, and it still counts; so does a last step with fewer "
-                 "batches. Both round *up*.",
-                 "`math.ceil(rows / batch_size)` is the batches of *one* epoch. How many steps do they make, "
-                 "when the last one may have fewer batches; and how often does that happen in a run?"])
+@exercise("06.steps")
 def check_steps(n_steps: callable):
     "Counts the optimiser's steps of a run."
-    for rows, size, k, epochs, why in [
+    expect_cases(n_steps, steps, [
         (640, 32, 1, 1, "Every row is in one batch of each epoch, and every batch makes one step."),
         (640, 32, 1, 3, "Every epoch goes over all the rows again."),
         (1000, 32, 1, 1, "The rows that do not fill the last batch make a smaller batch, which still makes a "
@@ -28,11 +22,7 @@ def check_steps(n_steps: callable):
         (5, 32, 1, 2, "Fewer rows than a batch holds are still a batch."),
         (33, 32, 8, 4, "Fewer batches than a step holds are still a step."),
         (100, 10, 1, 0, "No epochs, no steps."),
-    ]:
-        settings = HParams(num_train_epochs=epochs, per_device_train_batch_size=size,
-                           gradient_accumulation_steps=k)
-        plan = step_plan([5]*rows, settings)
-        expect_call(n_steps, rows, size, k, epochs, wanted=len(plan), why=why)
+    ])
 
 
 def _linear_schedule(step, n_steps, peak, warmup):
@@ -50,12 +40,7 @@ def draw_schedule(rate_at):
     return figure
 
 
-@exercise("06.rate_at", "warm-up", uses="import math\nimport numpy as np", draw=draw_schedule,
-          hints=["Draw it: two straight lines. Where does each begin, and where does it end?",
-                 "Before `warmup` the rate is in proportion to `step`; from there on it is in proportion to "
-                 "the steps that are left.",
-                 "The rise is `peak*step/warmup`. The fall has the same form: which difference counts the "
-                 "steps that are left, and how many were there when it began?"])
+@exercise("06.rate_at", draw=draw_schedule)
 def check_rate_at(rate_at: callable):
     "The learning rate at a step of the linear schedule with a warm-up."
     for n, peak, warmup in [(20, 1e-3, 5), (64, 1e-4, 7), (10, 2., 0), (12, 1., 1)]:
@@ -72,13 +57,7 @@ def check_rate_at(rate_at: callable):
             expect(got, wanted, called(rate_at, step, n, peak, warmup), why, tolerance=0)
 
 
-@exercise("06.decay", "core", uses="import math\nimport numpy as np",
-          hints=["One step multiplies the weight by `1 - rate*decay`. What do all the steps together multiply "
-                 "it by?",
-                 "Either try out many decays and keep the one whose product comes closest, or use that a "
-                 "product of many factors just below 1 is `exp(-decay*sum(rates))`.",
-                 "`exp(-decay*sum(rates)) = share`: take the natural logarithm of both sides, and solve for "
-                 "the decay. It comes out positive."])
+@exercise("06.decay")
 def check_decay(decay_for: callable):
     "The weight decay that leaves a given share of a weight after a run."
     rng = np.random.default_rng(6)
@@ -115,16 +94,10 @@ def _within_one_standard_error(scores, minutes):
     return min((s for s in scores if means[s] >= means[best] - error), key=lambda s: (minutes[s], -means[s]))
 
 
-@exercise("06.choose", "core", uses="import math\nimport numpy as np",
-          hints=["Three things in turn: which setting has the best mean; how sure is that mean; who comes "
-                 "close enough to it?",
-                 "The standard error of a mean of n scores is their standard deviation (`ddof=1`) divided by "
-                 "the root of n. Use that of the best setting as the limit for all.",
-                 "Keep the settings whose mean is at least `best_mean - best_error`. `min` over those takes a "
-                 "`key`: a pair decides by its first number, and by the second where the first are equal."])
+@exercise("06.choose")
 def check_choose(cheapest: callable):
     "The one-standard-error rule."
-    for scores, minutes, why in [
+    expect_cases(cheapest, _within_one_standard_error, [
         ({"a": [.70, .72, .74], "b": [.80, .82, .78]}, {"a": 1, "b": 9},
          "A cheap setting that is clearly worse is not good enough."),
         ({"a": [.70, .80, .803], "b": [.795, .81, .795]}, {"a": 1, "b": 2},
@@ -143,8 +116,7 @@ def check_choose(cheapest: callable):
         ({"only": [.5, .6]}, {"only": 4}, "One setting is a table too."),
         ({"x": [.80, .82, .78], "y": [.81, .79, .80, .801], "z": [.60, .61, .62]}, {"x": 2, "y": 8, "z": 1},
          "The rows come in any order."),
-    ]:
-        expect_call(cheapest, scores, minutes, wanted=_within_one_standard_error(scores, minutes), why=why)
+    ])
 
 
 def _lead_of_best(n_trials, spread):
@@ -154,16 +126,7 @@ def _lead_of_best(n_trials, spread):
     return float(spread*np.trapezoid(x*n_trials*norm.pdf(x)*norm.cdf(x)**(n_trials - 1), x))
 
 
-@exercise("06.luck", "stretch",
-          uses=("import math\nimport numpy as np\n"
-                "def lead_of_best(n_trials, spread):\n"
-                "    draws = np.random.default_rng(0).normal(0, spread, (20_000, n_trials))\n"
-                "    return draws.max(axis=1).mean()"),
-          hints=["What does averaging k runs do to the spread of a trial's score?",
-                 "The mean of k runs scatters by `spread/sqrt(k)`, so the lead of the best trial shrinks by "
-                 "the root of k too.",
-                 "Count k up from 1. What do you give `lead_of_best` as the spread of a mean of k runs, and "
-                 "when may you stop?"])
+@exercise("06.luck")
 def check_luck(seeds_per_trial: callable):
     "Seeds a trial, so that luck alone lends the best trial no more than a given lead."
     for n, spread, ratio2, why in [

@@ -2,44 +2,32 @@
 import numpy as np
 
 from ft_course.classroom.exercises import exercise
-from ft_course.classroom.expect import NotAttempted, Wrong, call, called, expect, expect_call, shown
+from ft_course.classroom.expect import NotAttempted, Wrong, call, called, expect, expect_call, expect_cases, mistaken, shown
 
 
-@exercise("07.warmup", "warm-up", uses="import numpy as np\nimport torch",
-          hints=["A number that stays is scaled up, so that the average over many masks is the number itself.",
-                 "It stays with probability 1 - p. If it is 10 and p is 0.5, what has it to become so that the average is 10?",
-                 "Multiply by the mask and divide by 1 - p; lists have to become arrays first."])
+@exercise("07.warmup")
 def check_warmup(dropped: callable):
     "Zeros where the mask is 0; elsewhere x / (1 - p)."
     rng = np.random.default_rng(7)
-    for size, p in (4, .5), (6, .25), (5, 0.), (3, .9):
-        x, keep = rng.integers(1, 9, size).astype(float).tolist(), rng.integers(0, 2, size).tolist()
-        if p == 0: keep = [1]*size
-        if p == .25: keep = [1, 0, 0, 1, 1, 0]
-        wanted = [v*k / (1 - p) for v, k in zip(x, keep)]
-        expect_call(dropped, x, keep, p, wanted=wanted, why=_why_not(call(dropped, x, keep, p), x, keep, p))
+    cases = [([3., 8., 2., 5., 1., 9.], [1, 0, 0, 1, 1, 0], .25), ([2., 7., 4., 1., 6.], [1]*5, 0.)]
+    cases += [(rng.integers(1, 9, size).astype(float).tolist(), rng.integers(0, 2, size).tolist(), p) for size, p in ((4, .5), (3, .9))]
+    def right(x, keep, p): return np.array(x)*keep / (1 - p)
+    expect_cases(dropped, right, [(*case, "It has as many numbers as x.") for case in cases], _other_drops)
     x, keep = rng.normal(size=20), rng.integers(0, 2, 20)
     expect(np.asarray(call(dropped, x, keep, .3), float), x*keep / .7, "with arrays instead of lists, the result")
 
 
-def _why_not(got, x, keep, p) -> str:
-    "The sentence for a plausible mistake."
-    try: got = np.asarray(got, float)
-    except (TypeError, ValueError): return ""
-    x, keep = np.asarray(x), np.asarray(keep)
-    if got.shape != x.shape: return "It has as many numbers as x."
+def _other_drops(x, keep, p) -> dict:
+    x, keep = np.array(x), np.array(keep)
     likely = {"The numbers that stay have to be scaled up, or the next layer sees less in training than later.": x*keep,
               "They are scaled down; the average over many masks has to be x.": x*keep*(1 - p),
               "The zeros of the mask are what goes.": x*(1 - keep) / (1 - p)}
     if p: likely["A number stays with probability 1 - p."] = x*keep / p
     if keep.any(): likely["The scale comes from p, not from how many this one mask happens to keep."] = x*keep*len(x) / keep.sum()
-    return next((why for why, value in likely.items() if np.allclose(got, value)), "")
+    return likely
 
 
-@exercise("07.stop", "core", uses="import numpy as np",
-          hints=["Walk through the losses once, and remember two things: the best loss so far and the epoch it came from.",
-                 "An epoch is better only if its loss is below the best so far. Otherwise look how many epochs have passed since the best.",
-                 "When that many epochs equal the patience, return both epochs at once: nothing after it is seen. After the loop, the run ended at its last epoch."])
+@exercise("07.stop")
 def check_stop(stops: callable):
     "The epoch kept and the epoch at which the run ends, counted from 1."
     for losses, patience, wanted, why in [
@@ -77,10 +65,7 @@ def _expect_epochs(function, losses, patience, wanted, why):
     expect(list(got), list(wanted), when, why)
 
 
-@exercise("07.choose", "core", uses="import numpy as np",
-          hints=["Two parts: the first n columns decide, the other columns judge.",
-                 "Average the first n columns of each row; the row with the largest average is the chosen model.",
-                 "With `chosen` as that row: the mean of `chosen[:n]` minus the mean of `chosen[n:]`."])
+@exercise("07.choose")
 def check_choose(flattery: callable):
     "Accuracy of the model chosen on the first n items there, minus that on the others."
     expect_call(flattery, [[1, 1, 0, 0], [1, 0, 1, 1]], 2, wanted=1.,
@@ -100,21 +85,12 @@ def check_choose(flattery: callable):
                    winner[:n].mean() - right[:, n:].mean(axis=1).max(),
                "Compare with the same model on the other items, not with the average of all models.":
                    winner[:n].mean() - right[:, n:].mean()}
-        said = next((w for w, v in why.items() if np.ndim(got) == 0 and _near(got, v)), "")
-        if _near(got, -wanted) and not _near(got, wanted): said = "It is the first part minus the others, so that flattery is positive."
-        expect(got, wanted, f"flattery of {n_models} models on {n_items} items with n={n}", said)
+        why["It is the first part minus the others, so that flattery is positive."] = -wanted
+        expect(got, wanted, f"flattery of {n_models} models on {n_items} items with n={n}", mistaken(got, wanted, why))
     expect(call(flattery, right, 30), wanted, "with an array instead of lists, the result")
 
 
-def _near(got, value) -> bool:
-    try: return bool(np.isclose(float(got), value))
-    except (TypeError, ValueError): return False
-
-
-@exercise("07.stretch", "stretch", uses="import numpy as np\nimport torch",
-          hints=["Write the loss for one temperature and some items first: divide the logits, take the softmax, average minus the logarithm of the true class's probability.",
-                 "Before `np.exp`, subtract each row's largest value: the probabilities stay the same and nothing overflows.",
-                 "`min(temperatures, key=...)` with the loss on the first n items gives the choice; then the same loss with `logits[n:]` and `labels[n:]`."])
+@exercise("07.stretch")
 def check_stretch(mended_loss: callable):
     "Loss on the items after the first n, with the temperature chosen on the first n."
     rng = np.random.default_rng(7)
@@ -138,7 +114,7 @@ def check_stretch(mended_loss: callable):
                   "The logits are divided by the temperature, not multiplied.":
                       loss(1/best(choice, lambda t, rows: loss(1/t, rows)), rest),
                   "It is the mean over the items, not their sum.": wanted*(total - n)}
-        why = "" if _near(got, wanted) else next((w for w, v in likely.items() if _near(got, v)), "")
+        why = mistaken(got, wanted, likely)
         if first > 1000 and not why: why = "Large logits overflow in np.exp; subtract each row's largest value first."
         expect(got, wanted, f"mended_loss of {total} items and {classes} classes with n={n}", why, tolerance=1e-4)
 

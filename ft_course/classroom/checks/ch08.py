@@ -4,7 +4,7 @@ import math
 import numpy as np
 
 from ft_course.classroom.exercises import exercise
-from ft_course.classroom.expect import Wrong, call, called, expect, expect_call
+from ft_course.classroom.expect import Wrong, call, called, expect, expect_cases
 from ft_course.prompting import shared_prefix
 
 
@@ -14,20 +14,7 @@ def _label_probabilities(logs, normalize):
     return dict(zip(logs, (odds / odds.sum()).tolist()))
 
 
-def _as_dict(got, wanted, when):
-    "A dict of numbers, whatever type of number it holds."
-    if not isinstance(got, dict): raise Wrong(f"{when} has to be a dict from label to probability.")
-    if set(got) != set(wanted):
-        raise Wrong(f"{when} has the keys {sorted(map(str, got))}; every label of `logs` has to be one.")
-    return {k: float(v) for k, v in got.items()}
-
-
-@exercise("08.labels", "warm-up", uses="import math\nimport numpy as np",
-          hints=["A word's probability is the product of its tokens' probabilities. What is that "
-                 "in logarithms?",
-                 "First one score a label: the sum (or mean) of its list. Then the softmax over the labels.",
-                 "Take away the largest score before `np.exp`, or tiny probabilities become zero divided "
-                 "by zero."])
+@exercise("08.labels")
 def check_labels(label_probabilities: callable):
     "Turns the tokens' log-probabilities into probabilities of labels."
     rng = np.random.default_rng(8)
@@ -43,23 +30,19 @@ def check_labels(label_probabilities: callable):
              ({"long": [-400., -500.], "longer": [-300., -601.]}, False,
               "The exponential of a very small score is zero: take away the largest score first."),
              ({"only": [-3., -1.]}, False, "A single label has all the probability.")]
-    for logs, normalize, why in cases:
-        when = called(label_probabilities, logs, normalize)
-        with np.errstate(all="ignore"): got = call(label_probabilities, logs, normalize)
-        wanted = _label_probabilities(logs, normalize)
-        expect(_as_dict(got, wanted, when), wanted, when, why)
+    with np.errstate(all="ignore"): expect_cases(label_probabilities, _label_probabilities, cases)
 
 
-@exercise("08.saved", "core", uses="import os\nimport numpy as np",
-          hints=["First: how many tokens at the beginning are the same in all rows? Walk along all of them at once.",
-                 "Which row is the first to run out of tokens? It has to keep one for itself.",
-                 "With `n` shared tokens the cache costs `n` once, and `len(row) - n` for every row."])
+@exercise("08.saved")
 def check_saved(tokens_read: callable):
     "Tokens that are computed without and with the shared beginning kept."
     rng = np.random.default_rng(8)
     def drawn(n): return rng.integers(10, 99, n).tolist()
     same = drawn(6)
-    for rows, why in [
+    def both(rows):
+        n, whole = len(shared_prefix(rows)), sum(map(len, rows))
+        return whole, n + whole - n*len(rows)
+    expect_cases(tokens_read, both, [
         ([[5, 6, 7], [5, 6, 8, 9]], "The shared beginning is computed once, what is left of each row as well."),
         ([[5, 6], [5, 6, 7]], "The shorter row would have nothing left to ask; it keeps its last token."),
         ([[1, 2, 3], [9, 2, 3]], "Tokens that agree after a difference depend on what stood before: "
@@ -70,10 +53,7 @@ def check_saved(tokens_read: callable):
         ([same], "A row alone shares all of itself with itself, and keeps one token."),
         ([[4], [4]], "A row of a single token has nothing to give."),
         ([[4, 5], [4]], "The shortest row decides how much can be shared at most."),
-    ]:
-        n = len(shared_prefix(rows))
-        whole = sum(map(len, rows))
-        expect_call(tokens_read, rows, wanted=(whole, n + whole - n*len(rows)), why=why)
+    ])
 
 
 def _luck(scores):
@@ -82,11 +62,7 @@ def _luck(scores):
     return scores.mean(1).std(ddof=1), math.sqrt(a*(1 - a) / scores.shape[1])
 
 
-@exercise("08.luck", "core", uses="import math\nimport numpy as np",
-          hints=["The accuracy of each wording is a mean along its row. Which way does `axis` run?",
-                 "The first answer is the standard deviation of these accuracies, with `ddof=1`. The second "
-                 "needs only the mean of everything, and the number of *items*.",
-                 "`np.std(each, ddof=1)` and `np.sqrt(a*(1 - a)/n)`, where n is the length of a row."])
+@exercise("08.luck")
 def check_luck(luck: callable):
     "The spread over wordings beside the standard error over items."
     rng = np.random.default_rng(8)
@@ -114,24 +90,18 @@ def _break_even(shared, own, price, discount, once, each):
     return math.inf if prompt <= each else math.ceil(once / (prompt - each) - 1e-6)
 
 
-@exercise("08.pays", "stretch", uses="import math\nimport numpy as np",
-          hints=["What does one text cost with the prompt? Shared and own tokens have different prices.",
-                 "Each text saves the difference between the prompt's price and `each`. How many such savings "
-                 "pay `once`?",
-                 "`once / (prompt - each)`, rounded up; and `math.inf` where a text saves nothing."])
+@exercise("08.pays")
 def check_pays(break_even: callable):
     "From how many texts on a model of one's own costs no more than the prompt."
-    for given, why in [
-        ((900, 100, 1., 1., 100., 0.), "A thousand tokens at 1 a million are a thousandth a text."),
-        ((900, 100, 1., .1, 100., 0.), "Shared tokens cost only the share `discount` of the price."),
-        ((0, 250, 4., .5, 30.0007, 0.), "Own tokens cost the full price."),
-        ((2000, 50, 2.5, .25, 400., .0004),
+    expect_cases(break_even, _break_even, [
+        (900, 100, 1., 1., 99.9995, 0., "A thousand tokens at 1 a million are a thousandth a text."),
+        (900, 100, 1., .1, 100., 0., "Shared tokens cost only the share `discount` of the price."),
+        (0, 250, 4., .5, 30.0007, 0., "Own tokens cost the full price."),
+        (2000, 50, 2.5, .25, 400., .0004,
          "The own model costs something for every text, too: only the difference is saved."),
-        ((900, 100, 1., 1., 50.0005, 0.), "At the number before, the own model is still dearer; round up."),
-        ((100, 20, 1., 1., 10., .01),
+        (900, 100, 1., 1., 50.0005, 0., "At the number before, the own model is still dearer; round up."),
+        (100, 20, 1., 1., 10., .01,
          "Where the own model is dearer for each text, it never pays: `math.inf`."),
-        ((500_000, 500_000, .5, 1., 10., .5),
+        (500_000, 500_000, .5, 1., 10., .5,
          "Where a text costs the same on both sides, `once` never comes back: `math.inf`."),
-    ]:
-        whole = given[4] == 100. and given[3] == 1.   # a quotient that rounding may lift over a whole number
-        expect_call(break_even, *given, wanted=_break_even(*given), why=why, tolerance=2e-5 if whole else 1e-9)
+    ], tolerance=1e-9)

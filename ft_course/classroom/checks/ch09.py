@@ -2,30 +2,13 @@
 import numpy as np
 
 from ft_course.classroom.exercises import exercise
-from ft_course.classroom.expect import Wrong, call, called, expect, shown
-
-
-def _as_array(value):
-    "The value as an array of floats, or None."
-    try: return np.asarray(value.detach() if hasattr(value, "detach") else value, float)
-    except (TypeError, ValueError): return None
-
-
-def _mistake(got, likely: dict) -> str:
-    "The sentence of the mistake whose value this is."
-    got = _as_array(got)
-    if got is None: return ""
-    return next((why for why, value in likely.items() if got.shape == np.shape(value)
-                 and np.allclose(got, value, atol=1e-6, equal_nan=True)), "")
+from ft_course.classroom.expect import Wrong, call, called, expect, mistaken, shown
 
 
 def _unit(vectors): return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
 
-@exercise("09.mean", "warm-up", uses="import numpy as np\nimport torch",
-          hints=["Multiplying the states by the mask turns padding into zeros. What shape must the mask have for that?",
-                 "`mask[:, :, None]` has one number a position and works for all dimensions; add up over the positions.",
-                 "Divide the sum over the positions by the sum of the mask, then each row by its length (`np.linalg.norm` along the last axis)."])
+@exercise("09.mean")
 def check_mean(mean_vectors: callable):
     "The mean over the real tokens, each row scaled to length 1."
     rng = np.random.default_rng(9)
@@ -46,13 +29,10 @@ def check_mean(mean_vectors: callable):
         got = call(mean_vectors, states, mask)
         wanted = _unit(mean)
         when = called(mean_vectors, states, mask) if len(lengths) == 1 else f"mean_vectors of {len(lengths)} texts of {', '.join(map(str, lengths))} tokens"
-        expect(got, wanted, when, "" if _mistake(got, {"right": wanted}) else _mistake(got, likely), tolerance=1e-4)
+        expect(got, wanted, when, mistaken(got, wanted, likely), tolerance=1e-4)
 
 
-@exercise("09.recall", "core", uses="import numpy as np\nimport torch",
-          hints=["Scale the rows of both arrays to length 1; then one matrix product gives all the cosines.",
-                 "`np.argsort` of the negative cosines along the last axis puts the best rows first; keep the first k of each.",
-                 "For each query ask whether `answers[i]` is in its row of best ones, and take the mean of these yes and no."])
+@exercise("09.recall")
 def check_recall(recall_at: callable):
     "Share of the queries whose answer is among the k rows with the largest cosine."
     rng = np.random.default_rng(9)
@@ -77,10 +57,8 @@ def check_recall(recall_at: callable):
                 else f"recall_at of {n_queries} queries among {n} vectors with k={k}")
         if np.ndim(got) != 0 and np.size(got) != 1:
             raise Wrong(f"{when} has the shape {np.shape(got)}; return one number.")
-        got = float(np.asarray(_as_array(got)).reshape(()))
-        why = "" if np.isclose(got, right.mean()) else _mistake(got, likely)
-        if not why and k > n: why = "There are fewer rows than k; then every row is among them."
-        expect(got, float(right.mean()), when, why)
+        why = mistaken(got, right.mean(), likely) or "There are fewer rows than k; then every row is among them."*(k > n)
+        expect(got, right.mean(), when, why)
 
 
 def _neighbourhood(rng, n, k, twice):
@@ -106,10 +84,7 @@ def _outvoted(vectors, labels, k, drop="self", ties=False):
     return found
 
 
-@exercise("09.suspects", "core", uses="import numpy as np\nimport torch\nfrom collections import Counter",
-          hints=["One product of all vectors with all vectors. What has to happen on its diagonal before you sort?",
-                 "Set the diagonal to minus infinity; then the first k of each sorted row are the nearest others. Count their labels.",
-                 "`i` is a suspect if its own label's count among them is *smaller* than the largest count."])
+@exercise("09.suspects")
 def check_suspects(suspects: callable):
     "Row numbers whose label has fewer votes among the k nearest others than another label."
     rng = np.random.default_rng(9)
@@ -125,8 +100,8 @@ def check_suspects(suspects: callable):
                   "Those are the texts that are *not* outvoted.": [i for i in range(n) if i not in wanted],
                   "One other label is not enough: the text's own label must have fewer votes than the most frequent one.": [
                       i for i in range(n) if any(labels[j] != labels[i] for j in np.argsort(-np.where(np.arange(n) == i, -np.inf, vectors @ vectors[i]))[:k])]}
-        why = "" if _mistake(got, {"right": wanted}) else _mistake(got, likely)
-        if not why and _as_array(got) is not None and np.array_equal(np.sort(_as_array(got)), wanted): why = "The row numbers are right; give them in rising order."
+        why = mistaken(got, wanted, likely)
+        if not why and np.array_equal(np.sort(got), wanted): why = "The row numbers are right; give them in rising order."
         expect(got, wanted, f"suspects of {n} texts with k={k}", why)
 
 
@@ -155,10 +130,7 @@ def draw_spread(spread):
     return figure
 
 
-@exercise("09.spread", "stretch", uses="import numpy as np\nimport torch", draw=draw_spread,
-          hints=["Keep for every text one number: the cosine to the nearest chosen one. Which text is next, given these numbers?",
-                 "The next one has the smallest of these numbers. When it is chosen, each text's number becomes the larger of its old one and its cosine to the new one.",
-                 "Begin with `nearest = vectors @ vectors[start]`; give chosen rows infinity before `argmin`, so that none is chosen twice."])
+@exercise("09.spread", draw=draw_spread)
 def check_spread(spread: callable):
     "Each next one has the smallest cosine to its nearest chosen one; ties go to the lower row number."
     rng, axes = np.random.default_rng(9), np.concatenate([np.eye(4), 0 - np.eye(4)])[[0, 5, 2, 7, 4, 1, 6, 3]]
@@ -179,6 +151,6 @@ def check_spread(spread: callable):
                   "Those are close to the chosen ones; the smallest cosine is asked for.": _spread(vectors, n, start, pick=np.argmax),
                   "Those are the texts nearest to `start`; the next one should be far from all that are chosen.": np.argsort(-(vectors @ vectors[start]))[:n],
                   "The cosine to the *nearest* chosen one decides, that is the largest of its cosines to them.": _spread(vectors, n, start, near=np.min)}
-        why = "" if list(got) == wanted else _mistake(got, likely)
-        if not why and (vectors.shape[0] in (5, 8)): why = "Of texts that are equally far the one with the lower row number is next."
+        why = mistaken(got, wanted, likely)
+        if not why and len(vectors) in (5, 8): why = "Of texts that are equally far the one with the lower row number is next."
         expect(list(got), wanted, when, why)

@@ -2,18 +2,15 @@
 import numpy as np
 
 from ft_course.classroom.exercises import exercise
-from ft_course.classroom.expect import Wrong, call, called, expect, expect_call
+from ft_course.classroom.expect import Wrong, call, called, expect, expect_cases
 from ft_course.retrieval.ranking import reciprocal_rank_fusion
 
 
-@exercise("10.recall", "warm-up", uses="import math\nimport numpy as np",
-          hints=["What does one query give: a count, or yes or no?",
-                 "Look at `ranking[:k]` only, and ask whether *any* of it is in the query's set.",
-                 "Add up `bool(set(ranking[:k]) & wanted)` over the pairs of `zip(rankings, right)`, and divide by the "
-                 "number of queries."])
+@exercise("10.recall")
 def check_recall(recall: callable):
     "The share of queries with a right document among the first k."
-    for rankings, right, k, why in [
+    def share(rankings, right, k): return np.mean([bool(set(r[:k]) & w) for r, w in zip(rankings, right)])
+    expect_cases(recall, share, [
         ([["a", "b"], ["c"]], [{"b"}, {"a"}], 2,
          "The first query has a right one in second place, the second has none."),
         ([["a", "b", "c"]], [{"b"}], 1, "A right document in second place is not among the first one."),
@@ -26,25 +23,17 @@ def check_recall(recall: callable):
          "A ranking may be shorter than k, or empty; its query counts all the same."),
         ([["a", "b", "c", "d"]]*2, [{"d"}, {"c"}], 3,
          "The third place is among the first three, the fourth is not."),
-    ]:
-        wanted = sum(bool(set(r[:k]) & w) for r, w in zip(rankings, right)) / len(rankings)
-        expect_call(recall, rankings, right, k, wanted=wanted, why=why)
+    ])
 
 
-@exercise("10.fuse", "core",
-          uses="import math\nimport numpy as np\nfrom collections import Counter, defaultdict",
-          hints=["Each ranking gives each of its documents something; a document's score is the sum. What does the first "
-                 "place give?",
-                 "Go through each ranking with `enumerate(ranking, start=1)` and add `1/(constant + rank)` "
-                 "to the document's entry in a dict.",
-                 "A dict keeps the order in which names were first met, and `sorted` leaves equal ones in "
-                 "their order: sort the names by minus their score."])
+@exercise("10.fuse")
 def check_fuse(fuse: callable):
     "All documents by reciprocal rank fusion, best first."
     rng = np.random.default_rng(10)
     names = np.array(list("abcdefgh"))
     drawn = [[rng.permutation(names)[:n].tolist() for n in sizes] for sizes in ((8, 8), (5, 3, 6), (4, 8, 8))]
-    for rankings, constant, why in [
+    def fused(rankings, constant): return list(reciprocal_rank_fusion(rankings, constant=constant))
+    expect_cases(fuse, fused, [
         ([["a", "b"], ["b"]], 60, "A document that stands in both rankings gets something from both."),
         ([["a", "b", "c"]], 60, "A single ranking stays as it is."),
         ([["x", "a", "b"], ["y", "a", "b"], ["z", "b"]], 0,
@@ -56,25 +45,14 @@ def check_fuse(fuse: callable):
         (drawn[0], 60, "Add 1/(constant + rank) over the rankings, rank 1 for the first."),
         (drawn[1], 5, "A document that is missing from a ranking gets nothing from it."),
         (drawn[2], 1, "Add 1/(constant + rank) over the rankings, rank 1 for the first."),
-    ]:
-        got = call(fuse, rankings, constant)
-        if isinstance(got, dict):
-            raise Wrong(f"{called(fuse, rankings, constant)} is a dict; return the list of its names, best "
-                        f"first.")
-        expect(list(got), list(reciprocal_rank_fusion(rankings, constant=constant)),
-               called(fuse, rankings, constant), why)
+    ])
 
 
 def _cost(threshold, scores, answerable, invented, refused):
     return sum(refused*(s < threshold) if a else invented*(s >= threshold) for s, a in zip(scores, answerable))
 
 
-@exercise("10.threshold", "core", uses="import math\nimport numpy as np",
-          hints=["For one threshold: which questions cost something? There are two kinds of them.",
-                 "An unanswerable question costs `invented` if its score is at least the threshold; an "
-                 "answerable one costs `refused` if its score is below it. Try every score as the threshold.",
-                 "Write a function `cost(t)` with those two sums, and return `min(sorted(scores), "
-                 "key=cost)`: of equal ones `min` takes the first, which is the lowest."])
+@exercise("10.threshold")
 def check_threshold(best_threshold: callable):
     "The cheapest threshold among the scores."
     rng = np.random.default_rng(11)
@@ -123,20 +101,13 @@ def _diverse(query, vectors, k, balance):
     return picked
 
 
-@exercise("10.diverse", "stretch", uses="import math\nimport numpy as np",
-          hints=["Pick in a loop. What is the value of each passage in the first round, and what changes after "
-                 "one is picked?",
-                 "For each passage keep the largest similarity to any that is picked. Of what is left, pick the largest "
-                 "`balance*near - (1 - balance)*again`.",
-                 "`near = vectors @ query`; `again = (vectors @ vectors[picked].T).max(axis=1)` once "
-                 "something is picked, zeros "
-                 "before; set the values of those already picked to minus infinity and take `argmax`."])
+@exercise("10.diverse")
 def check_diverse(diverse: callable):
     "Maximal marginal relevance."
     def unit(rows): return np.round(rows / np.linalg.norm(rows, axis=-1, keepdims=True), 2)
     rng = np.random.default_rng(12)
     twins = unit(np.array([[1., .1, 0], [1., .1, .01], [.6, -.7, .2], [0, 0, 1.]]))
-    for query, vectors, k, balance, why in [
+    expect_cases(diverse, _diverse, [
         (np.array([1., 0, 0]), twins, 2, 1., "With a balance of 1 only the nearness to the query counts."),
         (np.array([1., 0, 0]), twins, 2, .5, "The twin of a passage that is picked already adds nothing new."),
         (np.array([1., 0, 0]), twins, 3, .5,
@@ -148,7 +119,4 @@ def check_diverse(diverse: callable):
           ((.7, "The value is balance*near - (1 - balance)*(largest similarity to one that is picked)."),
            (.3, "No passage is picked twice, however good it is."),
            (.5, "Compare with all that are picked and take the *largest* similarity, not their sum or mean."))),
-    ]:
-        got = call(diverse, query, vectors, k, balance)
-        expect([int(i) for i in np.ravel(got)], _diverse(query, vectors, k, balance),
-               called(diverse, query, vectors, k, balance), why)
+    ])
