@@ -8,8 +8,7 @@ import pytest
 
 from ft_course.core import CourseError
 from ft_course.data import (EXAMPLE_CSV, _as_task, audit, canonical_split, clean_rows, deal, duplicate_groups, giveaway_words,
-                            label_table, load_task, near_duplicate_groups, read_rows, stratified_parts, text_key, token_lengths,
-                            token_picture, warn_if_cut)
+                            label_table, load_task, near_duplicate_groups, read_rows, stratified_parts, text_key, token_lengths, warn_if_cut)
 
 WORDS = "amber birch cedar delta ember flint grove heath inlet jetty knoll ledge marsh north ochre pearl quartz ridge shore thorn".split()
 
@@ -456,14 +455,6 @@ def test_cut_texts_are_counted_and_warned_about(recwarn):
     assert warn_if_cut(texts, tokenizer, 7) == {"texts": 2, "cut": 0, "lost": 0.0, "longest": 7} and not recwarn
     with pytest.warns(UserWarning, match="1 of 2 texts are longer than 6 tokens"):
         assert warn_if_cut(texts, tokenizer, 6)["lost"] == pytest.approx(1/12)
-
-
-def test_token_picture_escapes_and_strikes_out():
-    from ft_course.models import load_tokenizer
-    picture = token_picture("<b>one</b> two three 😡", load_tokenizer("minilm"), max_length=6).data
-    assert "<b>" not in picture and "&lt;" in picture and "[UNK]" in picture
-    words = load_tokenizer("minilm")("<b>one</b> two three 😡")["input_ids"]
-    assert picture.count("line-through") == len(words) - 6
 
 
 # ---- the course's own

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ft_course.core import did_you_mean
+from ft_course.core.inputs import check_texts
 from ft_course.retrieval.passages import Passage, joined
 
 HOW = ("hybrid", "lexical", "dense")
@@ -167,4 +168,4 @@ def check_search(queries, k=1, how="hybrid") -> list[str]:
         raise ValueError(f"how={how!r}{did_you_mean(how, HOW)}: it has to be one of {', '.join(HOW)}")
     if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
         raise ValueError(f"k={k!r}: ask for at least one hit")
-    return list(queries)
+    return check_texts(queries, "queries")

@@ -129,11 +129,9 @@ def _from_columns(source, columns, where: str) -> pd.DataFrame:
     if any(not other.index.equals(first.index) for other in others):
         raise ValueError(f"the columns of {where} have different indexes, so it is unclear which text has which label; "
                          "pair them in one DataFrame, or give lists (.tolist()) to pair them by position")
-    found = {name: list(values) for name, values in source.items()}
-    if len(set(map(len, found.values()))) > 1:
-        raise ValueError(f"the columns of {where} differ in length ({', '.join(f'{k} {len(v)}' for k, v in found.items())}); "
-                         "there has to be one value of each for every row")
-    return pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in found.items()})
+    if len({len(source[name]) for name in columns}) > 1:
+        raise ValueError(f"the columns of {where} differ in length ({', '.join(f'{c} {len(source[c])}' for c in columns)})")
+    return pd.DataFrame({name: pd.Series(list(source[name]), dtype=object) for name in columns})
 
 
 def _from_dataset(dataset) -> pd.DataFrame:
@@ -186,7 +184,8 @@ def _read_separated(path: Path, columns, encoding) -> pd.DataFrame:
     "A CSV or TSV file as a table of strings; only an empty field is missing."
     text = _read_text(path, encoding)
     if hint := re.match(r"sep=(.)(?=[\r\n])", text): text = text[hint.end():]   # a line that spreadsheet programs write
-    plain, headers = ".tsv" in path.name.lower(), {s: next(csv.reader([text.split("\n", 1)[0]], delimiter=s), []) for s in ",;\t|"}
+    plain, header = ".tsv" in path.name.lower(), re.split(r"[\r\n]", text.strip("\r\n"), maxsplit=1)[0]
+    headers = {s: next(csv.reader([header], delimiter=s), []) for s in ",;\t|"}
     best = max(headers, key=lambda s: (sum(name.strip() in columns for name in headers[s]), len(headers[s])))
     separator = hint[1] if hint else "\t" if plain else best
     try: rows = _rows(text, path, separator, csv.QUOTE_MINIMAL)
@@ -220,10 +219,9 @@ def _rows(text: str, path: Path, separator: str, quoting: int) -> list[list[str]
 
 
 def _swallowed(row: list[str], separator: str) -> bool:
-    "Are the lines of this record whole rows: as many fields, none empty, and none that goes on as prose does, with a space?"
-    lines = [line.split(separator) for line in re.split(r"\r\n|\r|\n", separator.join(row))]
-    whole = [fields for fields in lines if len(fields) == len(row) and not any(f[:1].strip() == "" for f in fields)]
-    return len(whole) >= max(2, .8*len(lines))
+    "Are the lines of this record whole rows, with as many separators? Those of prose (`so, then`; `1,50`) do not count."
+    prose, lines = r"(?<=\d){0}(?=\d)|{0}(?=\s|$)".format(re.escape(separator)), re.split(r"\r\n|\r|\n", separator.join(row))
+    return sum(re.sub(prose, "", line).count(separator) == len(row) - 1 for line in lines) >= max(2, .8*len(lines))
 
 
 def _quoted(text: str, rows: list[list[str]]) -> bool:
