@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['SAME_TEXT', 'TASKS', 'EXAMPLE_CSV', 'decode', 'read_tweets', 'read_articles', 'text_key', 'near_duplicate_pairs',
            'near_duplicate_groups', 'duplicate_groups', 'join_groups', 'clean_tweet', 'normal_form', 'clean_rows',
-           'deal', 'canonical_split', 'stratified_parts', 'Task', 'read_rows', 'check_labels', 'load_task',
-           'giveaway_words', 'label_table', 'audit', 'token_lengths', 'warn_if_cut']
+           'canonical_split', 'stratified_parts', 'Task', 'read_rows', 'check_labels', 'load_task', 'giveaway_words',
+           'label_table', 'audit', 'token_lengths', 'warn_if_cut']
 
 # %% ../nbs/1_foundations/03_dataset.ipynb #fa7af54d
 import html, io, re, unicodedata
@@ -66,6 +66,7 @@ def _rare_pairs(pairs, threshold: float):
     order = order[place <= (sizes - np.ceil(threshold*sizes - 1e-9))[text]]
     return csr_matrix((np.ones(len(order), np.int32), (text[order], pairs.indices[order])), shape=pairs.shape)
 
+# %% ../nbs/1_foundations/03_dataset.ipynb #d86e6962
 def near_duplicate_pairs(
     keys: list[str],         # as from `text_key`
     threshold: float = .5,   # Jaccard similarity of word pairs from which two texts count as near duplicates
@@ -89,15 +90,19 @@ def near_duplicate_pairs(
             found.append(np.stack([one[near], other[near]]))
     return tuple(np.concatenate(found, axis=1))
 
+# %% ../nbs/1_foundations/03_dataset.ipynb #4eed61bd
+def _connected(n: int, one, other) -> np.ndarray:
+    "A group number for each of `n` things, of which `one` and `other` are tied pairwise."
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+    return connected_components(coo_matrix((np.ones(len(one)), (one, other)), shape=(n, n)), directed=False)[1]
+
 def near_duplicate_groups(
     keys: list[str],         # as from `text_key`
     threshold: float = .5,   # as for `near_duplicate_pairs`
 ) -> np.ndarray:             # a group number for each text, shape (n_texts,)
     "Groups of near duplicates: what hangs together by such pairs. Keys of one word stay alone."
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-    one, other = near_duplicate_pairs(keys, threshold)
-    return connected_components(coo_matrix((np.ones(len(one)), (one, other)), shape=(len(keys),)*2), directed=False)[1]
+    return _connected(len(keys), *near_duplicate_pairs(keys, threshold))
 
 # %% ../nbs/1_foundations/03_dataset.ipynb #83d7e8ca
 def _key(text: str) -> str: return text_key(text) or text.strip()
@@ -110,15 +115,13 @@ def duplicate_groups(
     codes, keys = pd.factorize(np.array([_key(text) for text in texts], dtype=object))
     return codes if near is None or not len(keys) else near_duplicate_groups(list(keys), near)[codes]
 
+# %% ../nbs/1_foundations/03_dataset.ipynb #74b15fb3
 def join_groups(
     one: np.ndarray, other: np.ndarray,   # two groupings of the same rows, numbered from 0
 ) -> np.ndarray:                          # a group number for each row
     "Rows that hang together by one grouping or the other: lines from each row to its two groups, and what is connected."
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
     rows, groups = np.tile(np.arange(len(one)), 2), np.concatenate([one, other + one.max() + 1]) + len(one)
-    lines = coo_matrix((np.ones(len(rows)), (rows, groups)), shape=(groups.max() + 1,)*2)
-    return connected_components(lines, directed=False)[1][:len(one)]
+    return _connected(groups.max() + 1, rows, groups)[:len(one)]
 
 # %% ../nbs/1_foundations/03_dataset.ipynb #1bcbe0da
 def clean_tweet(
@@ -174,31 +177,12 @@ def clean_rows(
     rule = np.where(reason.isin(["no label", "empty text", "no text"]), "", SAME_TEXT)
     return rows[reason.isna()].copy(), rows.assign(reason=reason, rule=rule)[reason.notna()].copy()
 
-# %% ../nbs/1_foundations/03_dataset.ipynb #2c9e4c2f
-def deal(
-    groups: np.ndarray,      # group number of each row, shape (n_rows,)
-    sizes: dict[str, int],   # split name -> rows wanted; what is left over goes to `rest`
-    rest: str,               # name of the split that takes what is left
-    seed: int = 0,
-) -> np.ndarray:             # split name of each row, shape (n_rows,)
-    "Deals whole groups into splits of exact sizes."
-    members = pd.Series(np.arange(len(groups))).groupby(groups).apply(list).tolist()
-    np.random.default_rng(seed).shuffle(members)
-    split, room = np.full(len(groups), rest, dtype=object), dict(sizes)
-    for rows in members:
-        name = next((n for n in room if room[n] >= len(rows)), None)
-        if name:
-            split[rows] = name
-            room[name] -= len(rows)
-    return split
-
 # %% ../nbs/1_foundations/03_dataset.ipynb #0f85fae2
 def canonical_split(
     name: str,  # "airline" or "articles"
 ) -> pd.DataFrame:
     "`id` and `split` as fixed in the package's files, rows in their canonical order."
-    return pd.read_csv(io.StringIO(
-        (resources.files("ft_course")/"splits"/f"{name}.csv").read_text(encoding="utf-8")))
+    return pd.read_csv(resources.files("ft_course")/"splits"/f"{name}.csv")
 
 # %% ../nbs/1_foundations/03_dataset.ipynb #72cbb7a8
 def _deal_by_label(members: list, codes: np.ndarray, want: np.ndarray, rng) -> list:
@@ -225,6 +209,7 @@ def _deal_by_label(members: list, codes: np.ndarray, want: np.ndarray, rng) -> l
         put(group, int((n*(2*excess + n) / want[:, labels]).sum(axis=1).argmin()))
     return place
 
+# %% ../nbs/1_foundations/03_dataset.ipynb #424f9cf0
 def stratified_parts(
     labels,                          # one label a row
     groups,                          # group number of each row, as from `duplicate_groups`
@@ -267,6 +252,7 @@ def _spread(labels, seed: int) -> np.ndarray:
     place = same.cumcount()
     return order[np.argsort(((place + .5) / same.transform("size")).where(place > 0, 0), kind="stable")]
 
+# %% ../nbs/1_foundations/03_dataset.ipynb #b96d6b74
 @dataclass(frozen=True)
 class Task:
     """A name, a `datasets.DatasetDict` (`train`, `validation`, `test`, each with an `id` column),
@@ -350,6 +336,7 @@ def _one_label(value):
     value = value.item() if isinstance(value, np.generic) else value
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
+# %% ../nbs/1_foundations/03_dataset.ipynb #4fddda11
 def _check_values(rows: pd.DataFrame, at, names: dict, written: bool):
     "Raises `ValueError` for a text that is no text and a label that is no single label, and names its row."
     for column in ("text", "label") if written else ("text",):
@@ -367,6 +354,7 @@ def _check_values(rows: pd.DataFrame, at, names: dict, written: bool):
             raise ValueError(f"{at(i, names['label'])} is {value}, a fraction; a label is a text or a whole number: "
                              "give the strongest one, or make texts of them with .astype(str)")
 
+# %% ../nbs/1_foundations/03_dataset.ipynb #c4bfae0b
 def read_rows(
     source,                    # path of a CSV, TSV, JSON, JSONL or Parquet file (or .gz); DataFrame;
                                # `datasets.Dataset`; pairs of text and label; dicts; a dict of columns
@@ -408,8 +396,7 @@ def check_labels(rows: pd.DataFrame, where: str, label: str, dealt: list):
         if len(counts) > .5*len(train):
             hint = "; if the column holds answers to be written, pass metric='rouge_l'"
         more = f", and {len(rare) - 1} other label(s) have too few as well" if len(rare) > 1 else ""
-        rarest = str(counts.idxmin())[:40]
-        raise ValueError(f"{where} has {counts.min()} row(s) with the label {rarest!r}{more}; "
+        raise ValueError(f"{where} has {counts.min()} row(s) with the label {str(counts.idxmin())[:40]!r}{more}; "
                          f"at least {least} of each are needed to train, choose and test: "
                          f"add some or drop the label{hint}")
     for part in ("validation", "test"):
@@ -427,16 +414,9 @@ def _deal(rows: pd.DataFrame, dealt: list, metric: str, near, seed: int, where: 
         codes = pd.factorize(rows["group"])[0]
         codes[codes < 0] = codes.max() + 1 + np.arange((codes < 0).sum())   # a row without a group is one of its own
         groups = join_groups(groups, codes)
-    if not _written(metric):
-        try: parts = stratified_parts(rows["label"], groups, dealt, seed)
-        except ValueError as err: raise ValueError(f"{where} cannot be split: {err}") from err
-    else:
-        names = deal(groups, {part: len(rows)//5 for part in dealt}, "train", seed)
-        rng = np.random.default_rng(seed)
-        parts = {part: rng.permutation(np.flatnonzero(names == part)) for part in ["train", *dealt]}
-        if not all(len(members) for members in parts.values()):
-            raise ValueError(f"{where} cannot be split: {len(rows)} usable rows in {len(set(groups))} group(s) "
-                             f"are too few for {len(parts)} splits; add rows")
+    labels = ["answer"]*len(rows) if _written(metric) else rows["label"]   # answers have no mix to keep
+    try: parts = stratified_parts(labels, groups, dealt, seed)
+    except ValueError as err: raise ValueError(f"{where} cannot be split: {err}") from err
     return pd.concat([rows.iloc[members].assign(split=part) for part, members in parts.items()])
 
 # %% ../nbs/1_foundations/03_dataset.ipynb #ba1b293d
@@ -451,6 +431,7 @@ def _read_splits(source, text, label, split, **reading) -> pd.DataFrame:
         found.append(rows)
     return pd.concat(found, ignore_index=True)
 
+# %% ../nbs/1_foundations/03_dataset.ipynb #7557f9fc
 def load_task(source, text: str = "text", label: str = "label", seed: int = 0, metric: str = "macro_f1",
               near: float | None = .5, name: str | None = None, groups: str | None = None,
               split: str | None = None, encoding: str = "utf-8", label_dtype=None) -> Task:
@@ -538,6 +519,7 @@ def _look(label) -> str:
     plain = unicodedata.normalize("NFKC", str(label)).casefold()
     return " ".join("".join(c for c in plain if unicodedata.category(c) != "Cf").split())
 
+# %% ../nbs/1_foundations/03_dataset.ipynb #f96ca2ce
 def _label_findings(rows: pd.DataFrame):
     "What is wrong with the labels: (check, split, rows concerned, sentence)."
     from scipy.stats import chi2_contingency

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from ft_course.core import CourseError
-from ft_course.data import (EXAMPLE_CSV, _as_task, audit, canonical_split, clean_rows, deal, duplicate_groups, giveaway_words,
+from ft_course.data import (EXAMPLE_CSV, _as_task, audit, canonical_split, clean_rows, duplicate_groups, giveaway_words,
                             label_table, load_task, near_duplicate_groups, read_rows, stratified_parts, text_key, token_lengths, warn_if_cut)
 
 WORDS = "amber birch cedar delta ember flint grove heath inlet jetty knoll ledge marsh north ochre pearl quartz ridge shore thorn".split()
@@ -363,13 +363,6 @@ def test_exact_shares_without_groups():
     assert {p: len(r) for p, r in parts.items()} == {"train": 60, "validation": 20, "test": 20}
     parts = stratified_parts(["a"]*50 + ["b"]*50, np.arange(100), ("test",))
     assert {p: len(r) for p, r in parts.items()} == {"train": 80, "test": 20}
-
-
-def test_deal_keeps_sizes_and_groups():
-    groups = np.repeat(np.arange(30), 3)
-    split = deal(groups, {"test": 9, "validation": 6}, "train", seed=4)
-    assert (split == "test").sum() == 9 and (split == "validation").sum() == 6
-    assert all(len(set(split[groups == g])) == 1 for g in range(30))
 
 
 # ---- the audit

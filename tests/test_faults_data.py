@@ -193,8 +193,7 @@ def test_row_11_a_labelling_file_holds_any_text(tmp_path, monkeypatch):
     from ft_course.widgets import label
     monkeypatch.chdir(tmp_path)
     texts = ["x" * 140_000, "a\rb", "a\r\nb\u2028c", 'quote " and, comma', "tab\t", " ", "😀", "last"]
-    first = label(texts, ["a", "b"])
-    for i in range(7): first = label(texts, ["a", "b"]).answer("ab"[i % 2])   # read again each time
+    for i in range(7): label(texts, ["a", "b"]).answer("ab"[i % 2])   # read again each time
     again = label(texts, ["a", "b"])
     assert again.table["text"].tolist() == texts[:7] and again.table["label"].tolist() == list("abababa") and len(again.answers) == 7
     rows = read_rows("labels.jsonl")

@@ -17,7 +17,8 @@ def check_texts(
     texts, at = list(texts), at or (lambda i: f"{what}[{i}]")
     for i, t in enumerate(texts):
         if not isinstance(t, str):
-            raise ValueError(f"{at(i)} is {repr(t)[:40]}, a {type(t).__name__}; every text has to be a string: drop or fill that row")
+            raise ValueError(f"{at(i)} is {repr(t)[:40]}, a {type(t).__name__}; "
+                             "every text has to be a string: drop or fill that row")
         if not t.isascii() and (half := HALF_CHARACTER.search(t)):
             raise ValueError(f"{at(i)} holds half a character ({ascii(half[0])}, at place {half.start()}), as half an emoji is; "
                              "mend or drop that text")
@@ -46,11 +47,11 @@ def check_label_kinds(labels: list, at=None):
     `at` says what errors call a label, by its number."""
     import numpy as np
     import pandas as pd
-    labels, at = [label.item() if isinstance(label, np.generic) else label for label in labels], at or (lambda i: f"labels[{i}]")
+    at, labels = at or (lambda i: f"labels[{i}]"), [v.item() if isinstance(v, np.generic) else v for v in labels]
     for i, label in enumerate(labels):
         if isinstance(label, (list, tuple, set, dict, np.ndarray)):
-            raise ValueError(f"{at(i)} is {' '.join(repr(label)[:60].split())}: several values, where one label a text is learned; "
-                             "make a yes-or-no task of each, or keep the strongest one")
+            raise ValueError(f"{at(i)} is {' '.join(repr(label)[:60].split())}: several values, where one label a text "
+                             "is learned; make a yes-or-no task of each, or keep the strongest one")
         if pd.isna(label): raise ValueError(f"{at(i)} is missing ({label!r}); drop that row or give it a label")
         if not isinstance(label, (str, int, float)):
             raise ValueError(f"{at(i)} is {label!r}, a {type(label).__name__}; labels have to be strings or numbers")

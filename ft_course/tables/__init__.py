@@ -113,25 +113,21 @@ def _open(source, columns, encoding) -> pd.DataFrame:
             raise ValueError(f"row {i} of {where} (counted from 0) is {str(record)[:40]!r}; "
                              "expected a pair (text, label) or a dict of columns")
         records[i] = dict(zip(columns, record))
-    return _from_records(records)
-
-
-def _from_records(records: list[dict]) -> pd.DataFrame:
-    names = dict.fromkeys(name for record in records for name in record)
-    return pd.DataFrame({name: pd.Series([record.get(name) for record in records], dtype=object) for name in names})
+    return pd.DataFrame(records, dtype=object)
 
 
 def _from_columns(source, columns, where: str) -> pd.DataFrame:
     "A dict of columns, paired by position."
     if not set(columns) <= set(source):
-        raise ValueError(f"{where} holds splits ({', '.join(map(str, source))}), which load_task takes; give read_rows one of them")
+        raise ValueError(f"{where} holds splits ({', '.join(map(str, source))}), which load_task takes; "
+                         "give read_rows one of them")
     first, *others = [values for values in map(source.get, columns) if isinstance(values, pd.Series)] or [None]
     if any(not other.index.equals(first.index) for other in others):
         raise ValueError(f"the columns of {where} have different indexes, so it is unclear which text has which label; "
                          "pair them in one DataFrame, or give lists (.tolist()) to pair them by position")
     if len({len(source[name]) for name in columns}) > 1:
         raise ValueError(f"the columns of {where} differ in length ({', '.join(f'{c} {len(source[c])}' for c in columns)})")
-    return pd.DataFrame({name: pd.Series(list(source[name]), dtype=object) for name in columns})
+    return pd.DataFrame({name: list(source[name]) for name in columns}, dtype=object)
 
 
 def _from_dataset(dataset) -> pd.DataFrame:
@@ -141,7 +137,7 @@ def _from_dataset(dataset) -> pd.DataFrame:
     for name, feature in dataset.features.items():
         if isinstance(feature, ClassLabel):
             columns[name] = [None if v is None or v < 0 else feature.int2str(v) for v in columns[name]]
-    return pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in columns.items()})
+    return pd.DataFrame(columns, dtype=object)
 
 
 # ---- files
@@ -167,7 +163,8 @@ def _read_text(path: Path, encoding: str) -> str:
     import fsspec
     try:
         with fsspec.open(str(path), "rb", compression="infer") as file: raw = file.read()
-    except (OSError, EOFError) as err: raise ValueError(f"{path} cannot be unpacked ({err}); pack it again, or give it as it is") from err
+    except (OSError, EOFError) as err:
+        raise ValueError(f"{path} cannot be unpacked or read ({err}); pack it again, or give it as it is") from err
     try: text = raw.decode(encoding).removeprefix("\ufeff")
     except LookupError as err: raise ValueError(f"encoding={encoding!r} is not known; 'utf-8', 'cp1252', 'utf-16' are") from err
     except UnicodeDecodeError as err:
@@ -175,7 +172,8 @@ def _read_text(path: Path, encoding: str) -> str:
         raise ValueError(f"line {line} of {path} is not {encoding.upper()} (byte 0x{raw[err.start]:02x}); pass its encoding=, "
                          "'cp1252' or 'utf-16' say, or save it as UTF-8 ('CSV UTF-8' in a spreadsheet program)") from err
     if "\0" in text:
-        raise ValueError(f"{path} holds zero bytes, so it is UTF-16 or no text file; pass encoding='utf-16-le', or save it as UTF-8")
+        raise ValueError(f"{path} holds zero bytes, so it is UTF-16 or no text file; pass encoding='utf-16-le', "
+                         "or save it as UTF-8")
     if not text.strip(): raise ValueError(f"{path} is empty; it has to hold texts and labels")
     return text
 
@@ -201,15 +199,16 @@ def _read_separated(path: Path, columns, encoding) -> pd.DataFrame:
 def _rows(text: str, path: Path, separator: str, quoting: int) -> list[list[str]]:
     "The fields of each record, header first. Raises `ValueError` with the line's number."
     csv.field_size_limit(2**31 - 1)
-    reader, rows, line = csv.reader(io.StringIO(text, newline=""), delimiter=separator, quoting=quoting, strict=True), [], 1
+    rows, line = [], 1
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, quoting=quoting, strict=True)
     try:
         for row in reader:
             if rows and len(row) > len(rows[0]):
                 raise ValueError(f"line {line} of {path} has {len(row)} fields and its header {len(rows[0])}; "
                                  f"a text that holds {separator!r} has to stand in double quotes")
             if rows and _swallowed(row, separator):
-                raise ValueError(f"line {line} of {path} opens a double quote that is closed in line {reader.line_num}, and the lines "
-                                 "between look like rows of their own; write a quote inside a text twice, and the text in quotes")
+                raise ValueError(f"line {line} of {path} opens a double quote that is closed in line {reader.line_num}, and the "
+                                 "lines between look like rows of their own; write a quote inside a text twice, and the text in quotes")
             if row: rows.append(row)
             line = reader.line_num + 1
     except csv.Error as err:
@@ -244,8 +243,9 @@ def _read_json(path: Path, columns, encoding) -> pd.DataFrame:
             raise ValueError(f"line {number + err.lineno - 1} of {path} is not JSON ({err.msg}); mend or delete it") from err
     records = found[0] if whole else found
     if not all(isinstance(record, dict) for record in records):
-        raise ValueError(f'{path} has to hold records such as {{"{columns[0]}": ..., "{columns[1]}": ...}}, as a JSON list or one a line')
-    return _from_records(records)
+        raise ValueError(f"{path} has to hold records, as a JSON list or one a line, such as "
+                         + json.dumps(dict.fromkeys(columns, "...")))
+    return pd.DataFrame(records, dtype=object)
 
 
 def _read_parquet(path: Path, columns, encoding) -> pd.DataFrame:
