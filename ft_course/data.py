@@ -18,8 +18,7 @@ import numpy as np
 import pandas as pd
 
 from .core.assets import asset_folder
-from .core import did_you_mean, progress
-from .core.inputs import check_label_kinds, check_texts
+from .core import did_you_mean, inputs, progress
 from .tables import read_table, source_name, split_name, split_sources, task_name
 
 # %% ../nbs/1_foundations/03_dataset.ipynb #4c10b274
@@ -341,14 +340,14 @@ def _check_values(rows: pd.DataFrame, at, names: dict, written: bool):
     "Raises `ValueError` for a text that is no text and a label that is no single label, and names its row."
     for column in ("text", "label") if written else ("text",):
         given = rows[column].dropna()
-        check_texts(given, column, lambda i: at(given.index[i], names[column]))
+        inputs.check_texts(given, column, lambda i: at(given.index[i], names[column]))
     given = rows["text"].dropna().str.strip()
     if len(given) and given.str.fullmatch(r"[-+]?\d+([.,]\d+)*|").all() and (given != "").any():
         raise ValueError(f"{at(given.index[0], names['text'])} holds the number {given.iloc[0]}, as do all others, "
                          "where a text was expected; name the right column")
     if written: return
     given = rows["label"].dropna()
-    check_label_kinds(given.tolist(), lambda i: at(given.index[i], names["label"]))
+    inputs.check_label_kinds(given.tolist(), lambda i: at(given.index[i], names["label"]))
     for i, value in given.items():
         if isinstance(value, float):
             raise ValueError(f"{at(i, names['label'])} is {value}, a fraction; a label is a text or a whole number: "

@@ -208,7 +208,7 @@ def _rows(text: str, path: Path, separator: str, quoting: int) -> list[list[str]
                                  f"a text that holds {separator!r} has to stand in double quotes")
             if rows and _swallowed(row, separator):
                 raise ValueError(f"line {line} of {path} opens a double quote that is closed in line {reader.line_num}, and the "
-                                 "lines between look like rows of their own; write a quote inside a text twice, and the text in quotes")
+                                 "lines between look like rows; write a quote inside a text twice, and the whole text in quotes")
             if row: rows.append(row)
             line = reader.line_num + 1
     except csv.Error as err:
