@@ -152,10 +152,13 @@ def clean_rows(
     rows: pd.DataFrame,        # `id`, `text`, `label` as from `read_rows`, and `split` where rows have one
     metric: str = "macro_f1",  # a metric of written answers (`rouge_l`, say) lets one text have several
 ) -> tuple[pd.DataFrame, pd.DataFrame]:  # the rows to use; the rows left out, with columns `reason` and `rule`
-    """The usable rows (texts stripped, labels in NFC) and an account of the others: no text, empty text, no label,
+    """The usable rows (texts and answers stripped, labels in NFC) and an account of the others: no text, empty text, no label,
     same text with several labels, repeated text, also in test (or validation). Texts are compared by `normal_form`,
     within a split; of a text in several splits the copy in test stays, else that in validation."""
-    def tidy(label): return unicodedata.normalize("NFC", label.strip()) or None if isinstance(label, str) else label
+    written = _written(metric)
+    def tidy(label):
+        if not isinstance(label, str): return label
+        return (label.strip() if written else unicodedata.normalize("NFC", label.strip())) or None
     rows, reason = rows.reset_index(drop=True), pd.Series([None]*len(rows), dtype=object)
     texts = [t.strip() if isinstance(t, str) else None for t in rows["text"]]
     rows = rows.assign(text=pd.Series(texts, dtype=object), label=pd.Series(map(tidy, rows["label"]), dtype=object))
@@ -164,8 +167,8 @@ def clean_rows(
     reason[rows["text"].isna()] = "no text"
     left = rows[reason.isna()]
     left = left.assign(key=left["text"].map(normal_form), part=left["split"] if "split" in left else "all")
-    same = ["part", "key", "label"] if _written(metric) else ["part", "key"]
-    if not _written(metric):
+    same = ["part", "key", "label"] if written else ["part", "key"]
+    if not written:
         torn = left.groupby(same)["label"].transform("nunique") > 1
         reason[left.index[torn]] = "same text with several labels"
         left = left[~torn]
@@ -469,7 +472,7 @@ def load_task(source, text: str = "text", label: str = "label", seed: int = 0, m
     if dealt: train = _deal(train, dealt, metric, near, seed, where)
     table = pd.concat([train, kept[kept["split"] != "train"]])
     if "split" not in rows: dropped = dropped.drop(columns="split")
-    notes = (f"{changed} label(s) changed to Unicode NFC without white space around them",) if changed else ()
+    notes = (f"{changed} label(s) changed to Unicode NFC without white space around them",) if changed and not written else ()
     return replace(_as_task(name or task_name(source), table, metric), dropped=dropped.reset_index(drop=True), notes=notes)
 
 # %% ../nbs/1_foundations/03_dataset.ipynb #fc13deae

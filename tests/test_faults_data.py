@@ -169,7 +169,17 @@ def test_row_9_labels_are_nfc_and_the_account_says_so(tmp_path):
     assert task.notes == ("15 label(s) changed to Unicode NFC without white space around them",) and task.notes[0] in repr(task)
 
 
-@pytest.mark.parametrize("other", [unicodedata.normalize("NFD", "café"), "Café", "café\u200b", "ｃａｆé", "café\u00a0"])
+OTHERS = [unicodedata.normalize("NFD", "café"), "Café", "café\u200b", "ｃａｆé", "café\u00a0"]
+
+
+def test_row_9_answers_to_be_written_stay_as_they_are():
+    texts, _ = messages(30)
+    answers = [unicodedata.normalize("NFD", f"un café, número {i}") for i in range(30)]
+    task = load_task(list(zip(texts, answers)), metric="rouge_l")
+    assert all_rows(task) == sorted(zip(texts, answers)) and task.notes == ()
+
+
+@pytest.mark.parametrize("other", OTHERS)
 def test_row_9_the_audit_reports_labels_that_look_alike(other):
     texts = messages(90)[0]
     labels = [["thé", "café", other][i % 3] for i in range(90)]
@@ -336,8 +346,10 @@ def test_row_45_encoding_and_packed_files(tmp_path):
     packed.write_bytes(gzip.compress(rows.encode()))
     task = load_task(packed)
     assert rows_of(task) == right and task.name == "mine" and rows_of(load_task(str(packed))) == right
-    packed.write_bytes(b"no gzip")
-    with pytest.raises(ValueError, match="mine.csv.gz cannot be unpacked"): load_task(packed)
+    whole = packed.read_bytes()
+    for broken in (b"no gzip", whole[:40], whole[:20] + b"\0"*9 + whole[29:]):
+        packed.write_bytes(broken)
+        with pytest.raises(ValueError, match="mine.csv.gz cannot be unpacked"): load_task(packed)
     lines = io.StringIO()
     for t, l in zip(texts, labels): lines.write(json.dumps({"text": t, "label": l}) + "\n")
     (tmp_path/"mine.jsonl.gz").write_bytes(gzip.compress(lines.getvalue().encode()))

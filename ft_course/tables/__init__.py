@@ -11,7 +11,7 @@ import pandas as pd
 
 from ft_course.core import CourseError, did_you_mean
 
-COMPRESSED = r"(\.(?:gz|bz2|xz|zst))?"
+COMPRESSED = r"(\.(?:gz|bz2|xz))?"
 SPLITS = {"train": "train", "validation": "validation", "valid": "validation", "val": "validation",
           "dev": "validation", "test": "test"}
 
@@ -163,7 +163,7 @@ def _read_text(path: Path, encoding: str) -> str:
     import fsspec
     try:
         with fsspec.open(str(path), "rb", compression="infer") as file: raw = file.read()
-    except (OSError, EOFError) as err:
+    except Exception as err:   # every packer has errors of its own
         raise ValueError(f"{path} cannot be unpacked or read ({err}); pack it again, or give it as it is") from err
     try: text = raw.decode(encoding).removeprefix("\ufeff")
     except LookupError as err: raise ValueError(f"encoding={encoding!r} is not known; 'utf-8', 'cp1252', 'utf-16' are") from err
