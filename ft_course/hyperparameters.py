@@ -204,7 +204,7 @@ class Search(BaseEstimator):
 
 def search_task():
     "1,000 training tweets, 500 validation tweets to choose by, 1,000 test tweets."
-    return replace(load_task("airline").take(train=1000, validation=500, test=1000), name="airline_search")
+    return replace(load_task("airline").head(train=1000, validation=500, test=1000), name="airline_search")
 
 def search_trials() -> list[dict]:
     "The stored trials, in order: `number`, `settings`, `value` (macro-F1 on the validation tweets), `seconds`."

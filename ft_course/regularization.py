@@ -52,9 +52,9 @@ def remedies() -> dict:   # row -> unfitted estimator
 @table("overfitting")
 def overfitting_parts() -> list[Part]:
     "200 rows for all remedies, then more rows."
-    few = replace(load_task("airline").take(validation=300, test=1000), name="airline_few")
+    few = replace(load_task("airline").head(validation=300, test=1000), name="airline_few")
     rows = {200: remedies()} | {n: {f"{n} rows": remedies()["as it is"]} for n in (400, 800)}
-    return [Part(few.take(train=n), ways, seeds=(0, 1, 2), validation=True) for n, ways in rows.items()]
+    return [Part(few.head(train=n), ways, seeds=(0, 1, 2), validation=True) for n, ways in rows.items()]
 
 # %% ../nbs/1_foundations/07_overfitting.ipynb #1ad5ebea
 def optimism_of_choosing(

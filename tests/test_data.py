@@ -7,9 +7,8 @@ import pandas as pd
 import pytest
 
 from ft_course.core import CourseError
-from ft_course.data import (EXAMPLE_CSV, _as_task, audit, canonical_split, clean_rows, deal, duplicate_groups, giveaway_words,
-                            label_table, load_task, near_duplicate_groups, read_rows, stratified_parts, text_key, token_lengths,
-                            token_picture, warn_if_cut)
+from ft_course.data import (EXAMPLE_CSV, _as_task, audit, canonical_split, clean_rows, duplicate_groups, giveaway_words,
+                            label_table, load_task, near_duplicate_groups, read_rows, stratified_parts, text_key, token_lengths, warn_if_cut)
 
 WORDS = "amber birch cedar delta ember flint grove heath inlet jetty knoll ledge marsh north ochre pearl quartz ridge shore thorn".split()
 
@@ -40,7 +39,7 @@ def test_splits_are_stratified_and_disjoint(tmp_path):
 
 
 def test_repeated_and_empty_rows_are_dropped_and_accounted_for(tmp_path):
-    extra = "\n\"TEXT number 0 aaa!\",no\n,yes\n\"   \",yes\n\"alone\",\nshort\n\"torn\",yes\n\"Torn!\",no\n"
+    extra = "\n\" text,  number 0 aaa\",no\n,yes\n\"   \",yes\n\"alone\",\nshort\n\"torn\",yes\n\"torn \",no\n"
     task = load_task(write(tmp_path, "text,label\n" + ROWS + extra))
     assert sum(len(s) for s in task.data.values()) == 40
     assert dict(zip(task.dropped["id"], task.dropped["reason"])) == {
@@ -88,8 +87,9 @@ def test_every_format_gives_the_same_task_as_csv(form, tmp_path):
     for kind, labels in KINDS.items():
         csv = load_task(as_source("csv", tmp_path, labels), text="message", label="team")
         other = load_task(as_source(form, tmp_path, labels), text="message", label="team")
-        assert rows_of(other) == rows_of(csv) and other.labels == csv.labels == sorted(set(labels))
-        assert {type(l) for l in other.labels} == {type(labels[0])}
+        assert csv.labels == sorted({str(l) for l in labels}), "as written"
+        assert {s: [(i, t, str(l)) for i, t, l in rows] for s, rows in rows_of(other).items()} == rows_of(csv)
+        assert {type(l) for l in other.labels} == {str if "csv" in form or form == "tsv" else type(labels[0])}
 
 
 def test_path_as_string_and_slash(tmp_path, monkeypatch):
@@ -108,7 +108,7 @@ def test_words_that_others_take_for_nothing_are_labels(tmp_path):
 def test_integers_with_gaps_and_codes_keep_their_look(tmp_path):
     texts = messages(41)[0]
     lines = [f"{t},{'' if i == 40 else i % 2}" for i, t in enumerate(texts)]
-    assert load_task(write(tmp_path, "text,label\n" + "\n".join(lines))).labels == [0, 1]
+    assert load_task(write(tmp_path, "text,label\n" + "\n".join(lines))).labels == ["0", "1"]
     lines = [f"{t},0{i % 2}" for i, t in enumerate(texts)]
     assert load_task(write(tmp_path, "text,label\n" + "\n".join(lines))).labels == ["00", "01"]
     frame = pd.DataFrame({"text": texts, "label": [np.nan if i == 40 else float(i % 2) for i in range(41)]})
@@ -187,7 +187,7 @@ def test_answers_to_be_written():
     for split, rows in again.data.items():
         for t in rows["text"]: sides.get(t, set()).add(split)
     assert all(len(s) == 1 for s in sides.values())
-    with pytest.raises(ValueError, match="row 1 of the list .*number 7 .*where an answer was expected"):
+    with pytest.raises(ValueError, match="row 1 of the list .*in column 'label' is 7, a int"):
         load_task([("a b", "c"), ("d e", 7)], metric="rouge_l")
 
 
@@ -209,19 +209,18 @@ BAD = {
     "one label": ("text,label\n" + "\n".join(f"word{i},x" for i in range(9)), "1 label.*'x'.*at least two"),
     "a label with one row": ("text,label\n" + "\n".join(f"word{i},{'y' if i else 'x'}" for i in range(9)), "1 row\\(s\\) with the label 'x'"),
     "nothing left": ("text,label\n,\n ,\n", "no row .* is left .*: 1 no text, 1 empty text"),
-    "numbers as texts": ("text,label\n12,x\n\n3.5,y\n", "row 0 .*number 12 .*where a text was expected"),
+    "numbers as texts": ("text,label\n12,x\n\n3.5,y\n", "row 0 .*number 12, .*where a text was expected"),
     "an unquoted comma": ("text,label\nfine,x\nwell, no,x\n", "line 3 .*3 fields.*header 2"),
     "an open quote": ("text,label\nfine,x\n\"never closed,x\nfine,y\n", "line 3 .*cannot be read"),
-    "fractions as labels": ("text,label\na,0.7\nb,0.2\n", "row 0 .*label 0.7 .*fraction.*one label a text"),
 }
 BAD_LINES = {
     "unreadable line": ('{"text": "a", "label": "x"}\n\n{"text": "b", label: "y"}\n', "line 3 .*not JSON"),
     "no records": ('["a", "b"]\n', "has to hold records"),
     "several labels": ('{"text": "a", "label": ["x", "y"]}\n', "row 0 .*several values.*yes-or-no task"),
     "shares of labels": ('{"text": "a", "label": {"x": 0.3, "y": 0.7}}\n', "row 0 .*several values"),
-    "a number as text": ('{"text": "a", "label": "x"}\n{"text": 5, "label": "y"}\n', "row 1 .*number 5"),
+    "a number as text": ('{"text": "a", "label": "x"}\n{"text": 5, "label": "y"}\n', "row 1 .*in column 'text' is 5, a int"),
     "a list as text": ('{"text": ["a"], "label": "x"}\n', "row 0 .*list"),
-    "labels of two types": ('{"text": "a", "label": 1}\n{"text": "b", "label": "y"}\n', "mixes labels .*int .row 0.* str .row 1"),
+    "labels of two types": ('{"text": "a", "label": 1}\n{"text": "b", "label": "y"}\n', "several types .*str: row 1.* int: row 0"),
     "misnamed field": ('{"texts": "a", "label": 1}\n', "did you mean 'texts'"),
 }
 
@@ -259,7 +258,8 @@ def test_other_bad_files(tmp_path):
     (7, "the int cannot be read"), (["just a text"], "row 0 .*expected a pair"), ([("a", "b", "c")], "row 0 .*expected a pair"),
     ([], "has no rows"), (pd.DataFrame({"text": ["a"], "label": [[1, 0]]}), "row 0 .*several values"),
     (pd.DataFrame({"text": ["a"], "label": [np.array([.1, .9])]}), "row 0 .*several values"),
-    (pd.DataFrame({"text": [1.5, 2.5], "label": ["x", "y"]}), "row 0 .*number 1.5"),
+    (pd.DataFrame({"text": [1.5, 2.5], "label": ["x", "y"]}), "row 0 .*in column 'text' is 1.5"),
+    (pd.DataFrame({"text": ["a", "b"], "label": [.7, .2]}), "row 0 .*is 0.7, a fraction"),
     (pd.DataFrame({"text": ["a", "b"], "label": [np.nan, None]}), "no row .*2 no label")])
 def test_bad_values_are_one_sentence(source, says): refused(source, says, "the ")
 
@@ -273,7 +273,7 @@ def test_hub_without_a_network_answers_at_once(monkeypatch, tmp_path):
     monkeypatch.setattr("ft_course.models.hub_answers", lambda seconds=1.5: False)
     start = time.perf_counter()
     with pytest.raises(CourseError, match="neither a file here nor in the local Hub cache") as caught: load_task("nobody/nothing")
-    assert time.perf_counter() - start < 2 and "\n" not in str(caught.value) and "airline" in str(caught.value)
+    assert time.perf_counter() - start < 2 and "\n" not in str(caught.value)
 
 
 def test_hub_data_set_is_loaded_and_its_failure_is_one_sentence(monkeypatch):
@@ -365,13 +365,6 @@ def test_exact_shares_without_groups():
     assert {p: len(r) for p, r in parts.items()} == {"train": 80, "test": 20}
 
 
-def test_deal_keeps_sizes_and_groups():
-    groups = np.repeat(np.arange(30), 3)
-    split = deal(groups, {"test": 9, "validation": 6}, "train", seed=4)
-    assert (split == "test").sum() == 9 and (split == "validation").sum() == 6
-    assert all(len(set(split[groups == g])) == 1 for g in range(30))
-
-
 # ---- the audit
 
 def clean_table(n=90):
@@ -392,7 +385,8 @@ def faults():
     t = clean_table()
     test, names = first(t, "test")
     train, train_names = first(t, "train")
-    yield "leak", put(t, "train", [x.upper() for x in test], names), 3
+    yield "leak", put(t, "train", [f" {x}".replace(" ", "  ") for x in test], names), 3
+    yield "near leak", put(t, "train", [x.upper() for x in test], names), 3
     yield "leak", put(t, "validation", test, names), 3
     yield "near leak", put(t, "train", [x.rsplit(" ", 1)[0] for x in test], names), 3
     yield "repeated text", put(t, "train", train, train_names), 3
@@ -454,14 +448,6 @@ def test_cut_texts_are_counted_and_warned_about(recwarn):
     assert warn_if_cut(texts, tokenizer, 7) == {"texts": 2, "cut": 0, "lost": 0.0, "longest": 7} and not recwarn
     with pytest.warns(UserWarning, match="1 of 2 texts are longer than 6 tokens"):
         assert warn_if_cut(texts, tokenizer, 6)["lost"] == pytest.approx(1/12)
-
-
-def test_token_picture_escapes_and_strikes_out():
-    from ft_course.models import load_tokenizer
-    picture = token_picture("<b>one</b> two three 😡", load_tokenizer("minilm"), max_length=6).data
-    assert "<b>" not in picture and "&lt;" in picture and "[UNK]" in picture
-    words = load_tokenizer("minilm")("<b>one</b> two three 😡")["input_ids"]
-    assert picture.count("line-through") == len(words) - 6
 
 
 # ---- the course's own

@@ -46,7 +46,7 @@ def test_kappa_from_ten_on(cells, tmp_path):
     wrong = next(name for name in space["headlines"].labels if name != editors[10])
     cells()["labelling"].answer(wrong)
     space = cells()                 # goes on from the file
-    assert (tmp_path/"my-labels.csv").is_file() and space["enough"]
+    assert (tmp_path/"my-labels.jsonl").is_file() and space["enough"]
     one, other = space["judges"]["headlines, you and the editors"]
     said = space["agreement"](one, other)
     assert said["texts"] == 10 and said["kappa"].startswith(f"{space['cohen_kappa_score'](one, other):.2f} [")

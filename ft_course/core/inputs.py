@@ -1,17 +1,29 @@
 "What every text, label, pair of columns and setting is checked for where it enters."
+import re
+
 from ft_course.core.errors import did_you_mean
 
+HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
-def check_texts(texts, what: str = "texts") -> list[str]:
-    "`texts` as a list of strings. Raises `ValueError` that names the first that is none."
+
+def check_texts(
+    texts,                # what has to be a list of strings
+    what: str = "texts",  # what errors call it
+    at=None,              # the number of a text -> what errors call that one; by default `texts[3]`
+) -> list[str]:
+    """`texts` as a list of strings. Raises `ValueError` that names the first that is none, or that holds half a
+    character (a lone surrogate), which no file and no tokenizer can take."""
     if isinstance(texts, (str, dict)) or hasattr(texts, "columns"):
         kind = "one string" if isinstance(texts, str) else f"a {type(texts).__name__}"
         raise ValueError(f"{what} has to be a list of strings, not {kind}; give a list, or one column of a table")
-    texts = list(texts)
+    texts, at = list(texts), at or (lambda i: f"{what}[{i}]")
     for i, t in enumerate(texts):
         if not isinstance(t, str):
-            raise ValueError(f"{what}[{i}] is {t!r}, a {type(t).__name__}; "
+            raise ValueError(f"{at(i)} is {repr(t)[:40]}, a {type(t).__name__}; "
                              "every text has to be a string: drop or fill that row")
+        if not t.isascii() and (half := HALF_CHARACTER.search(t)):
+            raise ValueError(f"{at(i)} holds half a character ({ascii(half[0])}, at place {half.start()}), as half an emoji is; "
+                             "mend or drop that text")
     return texts
 
 
@@ -27,24 +39,29 @@ def check_pairs(texts, answers, names=("texts", "labels")) -> tuple[list, list]:
 def check_labels(labels: list):
     """Raises `ValueError` unless every label is one string or number, none is missing, all are of one type,
     and there are at least two different ones."""
-    import numpy as np
-    import pandas as pd
-    labels = [label.item() if isinstance(label, np.generic) else label for label in labels]
-    for i, label in enumerate(labels):
-        if isinstance(label, (list, tuple, set, dict, np.ndarray)):
-            raise ValueError(f"labels[{i}] is {label!r}: one label a text is what this estimator learns; "
-                             "for several labels a text fit one classifier a label, "
-                             "for soft labels take the most probable")
-        if pd.isna(label):
-            raise ValueError(f"labels[{i}] is missing ({label!r}); drop that row or give it a label")
-        if not isinstance(label, (str, int, float)):
-            raise ValueError(f"labels[{i}] is {label!r}, a {type(label).__name__}; labels have to be strings or numbers")
-    kinds = {type(label).__name__: i for i, label in enumerate(labels)}
-    if len(kinds) > 1 and not all(isinstance(label, str) for label in labels):
-        raise ValueError(f"the labels are of several types ({', '.join(f'{k} in labels[{i}]' for k, i in kinds.items())}); "
-                         "make them all strings or all numbers of one type")
+    check_label_kinds(labels)
     if len(set(labels)) < 2:
         raise ValueError(f"all {len(labels)} labels are {labels[0]!r}; a classifier needs at least two different ones")
+
+
+def check_label_kinds(labels: list, at=None):
+    """Raises `ValueError` unless every label is one string or number, none is missing, and all are of one type;
+    `at` says what errors call a label, by its number."""
+    import numpy as np
+    import pandas as pd
+    at, labels = at or (lambda i: f"labels[{i}]"), [v.item() if isinstance(v, np.generic) else v for v in labels]
+    for i, label in enumerate(labels):
+        if isinstance(label, (list, tuple, set, dict, np.ndarray)):
+            raise ValueError(f"{at(i)} is {' '.join(repr(label)[:60].split())}: several values, where one label a text "
+                             "is learned; make a yes-or-no task of each, or keep the strongest one")
+        if pd.isna(label): raise ValueError(f"{at(i)} is missing ({label!r}); drop that row or give it a label")
+        if not isinstance(label, (str, int, float)):
+            raise ValueError(f"{at(i)} is {label!r}, a {type(label).__name__}; labels have to be strings or numbers")
+    kinds = {type(label).__name__: i for i, label in reversed([*enumerate(labels)])}
+    if len(kinds) > 1:
+        raise ValueError(f"there are labels of several types ({', '.join(f'{k}: {at(i)}' for k, i in kinds.items())}); "
+                         "make them all strings or all numbers of one type")
+    if "str" in kinds: check_texts(labels, "labels", at)
 
 
 def label_codes(labels, classes, what: str = "labels"):

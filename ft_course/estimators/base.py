@@ -153,6 +153,7 @@ def _method_of(kept: dict, folder) -> Method:
 
 def _read_about(cls, folder: Path) -> dict:
     file = folder/ABOUT
+    if not folder.is_dir(): raise ValueError(f"there is no folder {folder}; give one that {cls.__name__}.save made")
     if not file.is_file():
         raise ValueError(f"{folder} has no {ABOUT}, so {cls.__name__}.save did not make it; "
                          "give a folder that it made, or load this one with transformers")

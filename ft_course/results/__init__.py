@@ -103,4 +103,4 @@ def fewer(task, name: str, test_split: str = "test", train: int | None = None, t
     from datasets import DatasetDict
     if test_split not in task.data: raise CourseError(f"The task {task.name!r} has no {test_split} rows; load it with load_task.")
     data = DatasetDict({split: task.data[split] for split in ("train", "validation")} | {"test": task.data[test_split]})
-    return replace(task, name=name, data=data).take(**{k: n for k, n in {"train": train, "test": test}.items() if n})
+    return replace(task, name=name, data=data).head(**{k: n for k, n in {"train": train, "test": test}.items() if n})

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ft_course.core.inputs import check_choice, check_settings
+from ft_course.core.inputs import check_choice, check_settings, check_texts
 from ft_course.retrieval.passages import Passage, joined
 
 HOW = ("hybrid", "lexical", "dense")
@@ -159,4 +159,4 @@ def check_search(queries, k=1, how="hybrid") -> list[str]:
         if not query.strip(): raise ValueError("the query is empty: ask in at least one word")
     check_choice(how=(how, HOW))
     check_settings(k=(k, isinstance(k, (int, np.integer)) and not isinstance(k, bool) and k >= 1, "1 or more: at least one hit"))
-    return list(queries)
+    return check_texts(queries, "queries")

@@ -1,6 +1,6 @@
 "Texts labelled one by one, by button or key; every answer is on disk at once."
-import csv
 import html
+import json
 import os
 import string
 from pathlib import Path
@@ -9,6 +9,8 @@ import ipywidgets as ipw
 
 from ft_course.core import CourseError, atomic_path, did_you_mean
 from ft_course.core.display import marked_up
+from ft_course.core.inputs import check_texts
+from ft_course.tables import read_table
 from ft_course.widgets.accessibility import Panel, Status
 
 
@@ -22,37 +24,21 @@ def _keys(labels: list[str]) -> dict[str, str]:   # key -> label
     return keys
 
 
-def _check(texts: list, labels: list):
-    "Raises `ValueError` for texts or labels with which there is nothing to do."
-    for i, text in enumerate(texts):
-        if not isinstance(text, str): raise ValueError(f"texts[{i}] is {text!r}; every text has to be a string")
-    if len(labels) < 2 or len(set(labels)) < len(labels) or "" in labels:
-        raise ValueError(f"the labels are {labels}; there have to be two or more, all different and none empty")
-
-
 def _read_labels(file: Path, texts: list[str], labels: list[str]) -> dict[int, str]:   # text's number -> label
     "The answers in a labelling file. Raises `CourseError` for a file of something else."
-    if not file.exists(): return {}
+    if not file.exists() or file.is_file() and not file.stat().st_size: return {}
     def no(why): return CourseError(f"{file} {why}; rename it, or give another file.")
-    try:
-        with open(file, newline="", encoding="utf-8-sig") as opened: rows = list(csv.DictReader(opened))
-    except (OSError, ValueError, csv.Error) as err:
-        raise no(f"cannot be read as a labelling file ({err})") from err
-    found = {}
-    for line, row in enumerate(rows, 2):
-        if not {"number", "text", "label"} <= set(row):
-            raise no("is not a labelling file (it needs the columns number, text, label)")
-        number = int(row["number"]) if str(row["number"]).isdecimal() else -1
-        if not 0 <= number < len(texts) or row["text"] != texts[number]:
-            raise no(f"holds labels of other texts (line {line})")
-        if (row["label"] or "") not in ("", *labels):
-            raise no(f"has the label {row['label']!r}, which is none of these")
-        found[number] = row["label"] or ""
-    return found
+    try: found = read_table(file, ["number", "text", "label"]).values.tolist()
+    except ValueError as err: raise no(f"cannot be read as a labelling file ({err})") from err
+    for i, (number, text, label) in enumerate(found):
+        if not isinstance(number, int) or not 0 <= number < len(texts) or text != texts[number]:
+            raise no(f"holds labels of other texts (row {i}, counted from 0)")
+        if label not in ("", *labels): raise no(f"has the label {label!r}, which is none of these")
+    return {number: label for number, _, label in found}
 
 
 class Answers:
-    "Labels given to texts one by one, each written to a CSV file at once."
+    "Labels given to texts one by one, each written to a file of JSON lines at once."
     def __init__(self, texts: list[str], labels: list[str], file: Path):
         self.texts, self.labels, self.file = texts, labels, file
         self.given = _read_labels(file, texts, labels)              # text's number -> label
@@ -75,7 +61,8 @@ class Answers:
         "Writes the file, with what another notebook answered meanwhile."
         theirs = _read_labels(self.file, self.texts, self.labels)
         self.given |= {i: a for i, a in theirs.items() if i not in self.ours}
-        with atomic_path(self.file) as tmp: self.table().to_csv(tmp, index=False)
+        lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in self.table().to_dict("records")]
+        with atomic_path(self.file) as tmp: tmp.write_text("".join(lines), encoding="utf-8", newline="\n")
 
     def table(self):
         import pandas as pd
@@ -107,11 +94,14 @@ class LabellingView(ipw.VBox):
 
 
 class Labeller(Panel):
-    "Texts to label one by one; `table` holds what was answered, `file` is its CSV."
+    "Texts to label one by one; `table` holds what was answered, `file` keeps it as JSON lines."
     def __init__(self, texts, labels, guidelines, file):
-        if isinstance(texts, str): raise ValueError("texts is one string; give a list of strings")
-        self.texts, self.labels, self.file = list(texts), [str(l) for l in labels], Path(file)
-        _check(self.texts, self.labels)
+        self.texts, self.labels, self.file = check_texts(texts), check_texts(map(str, labels), "labels"), Path(file).expanduser()
+        if len(labels) < 2 or len(set(self.labels)) < len(labels) or "" in self.labels:
+            raise ValueError(f"the labels are {self.labels}; there have to be two or more, all different and none empty")
+        if self.file.suffix.lower() not in (".jsonl", ".ndjson"):
+            raise ValueError(f"{self.file} cannot be the labelling file; answers are kept as JSON lines, which hold any text: "
+                             "give a name that ends in .jsonl")
         self.keys = _keys(self.labels)
         self._answers, self._typed = Answers(self.texts, self.labels, self.file), ""
         self.view = LabellingView(self.labels, self.keys, guidelines)
@@ -185,7 +175,7 @@ def label(
     texts,             # what to label
     labels,            # the labels there are
     guidelines: str = "",   # what each label means, shown beside the text
-    file="labels.csv", # where the answers go, after each one
+    file="labels.jsonl", # where the answers go, after each one, as JSON lines; `load_task` reads it
 ) -> Labeller:
     """A widget that shows one text at a time and keeps its label; resumable.
     Raises `CourseError` for a file of other texts."""
