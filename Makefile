@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
-NOTEBOOKS = $(BIN)/python -m ft_course.classroom.notebooks
+NOTEBOOKS = $(BIN)/python -m tools.notebooks
 TORCH  := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 
 .PHONY: help lab tour check test bench results export readme nb stale hooks clean

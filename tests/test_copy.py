@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from ft_course.classroom.notebooks import course_root, learners_copy
+from ft_course.classroom.copy import course_root, learners_copy
 from ft_course.core import CourseError
 
 

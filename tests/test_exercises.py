@@ -81,7 +81,7 @@ def test_answers_are_not_in_the_notebooks(root):
 
 
 def test_the_gathered_solutions_are_those_of_the_chapters(root):
-    from ft_course.classroom.notebooks import solutions
+    from tools.notebooks import solutions
     assert (root/"ft_course"/"classroom"/"checks"/"solutions.json").read_text(encoding="utf-8") == solutions(root)
 
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 from conftest import ROOT, blocked_env
 
-from ft_course.classroom.notebooks import run_notebook, stale
+from tools.notebooks import run_notebook, stale
 
 N_DRAWN = 2
 

@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT
 
 import ft_course
-from ft_course.classroom.notebooks import notebooks, readme
+from tools.notebooks import notebooks, readme
 
 pytestmark = pytest.mark.drift
 HEAVY = "torch transformers datasets peft evaluate sklearn pandas matplotlib ipywidgets nbdev".split()

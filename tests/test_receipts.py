@@ -6,8 +6,8 @@ import shutil
 import pytest
 from conftest import ROOT
 
-from ft_course.classroom.notebooks import execute, save_tidied, stale, tidy
-from ft_course.classroom.receipts import KEY, Code, code_digest, imported, with_time
+from tools.notebooks import execute, save_tidied, stale, tidy
+from tools.receipts import KEY, Code, code_digest, imported, with_time
 
 CODE = '''
 "A module."

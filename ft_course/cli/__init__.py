@@ -70,7 +70,7 @@ def doctor() -> int:
 def lab(folder="my-course", browser: bool = True, extra=()) -> int:
     """Makes or refreshes the learner's copy and runs JupyterLab on it until it is closed;
     returns its exit status."""
-    from ft_course.classroom.notebooks import course_root, learners_copy
+    from ft_course.classroom.copy import course_root, learners_copy
     if importlib.util.find_spec("jupyterlab") is None:
         raise CourseError("JupyterLab is not installed here; in the folder you cloned run pip install -e '.[course]'.")
     root = course_root()

@@ -1,6 +1,11 @@
 """Receipts: what a notebook was run with, so that only what has changed since is run again"""
 
-import ast, functools, hashlib, os, platform, re
+import ast
+import functools
+import hashlib
+import os
+import platform
+import re
 from pathlib import Path
 
 KEY = "ft_course"   # where a notebook's metadata keep its receipt

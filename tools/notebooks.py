@@ -1,85 +1,16 @@
-"""The learner's copy of the course, and what its authors need to keep notebooks, package and README in step"""
-
-
-import hashlib, json, os, re, sys, time
+"Notebooks, package and README kept in step: what the course's authors need (see CONTRIBUTING)."
+import json
+import os
+import re
+import sys
+import time
 from pathlib import Path
 
-from ft_course.core import CourseError, atomic_path
-from ft_course.classroom import receipts
-from ft_course.classroom.solutions import BEGIN, gather_solutions, without_solution
+from ft_course.classroom.copy import chapters, course_root, notebooks
+from ft_course.classroom.solutions import gather_solutions
+from ft_course.core import atomic_path
+from tools import receipts
 
-def course_root(
-    start=None,  # where to look from; the current folder by default
-) -> Path:
-    """The folder of the clone: the nearest one, upwards from `start` or around the installed package,
-    that holds `settings.ini` and `nbs`. Raises `CourseError` when there is none."""
-    import ft_course
-    for place in (Path(start or ".").resolve(), Path(ft_course.__file__).resolve().parent):
-        for folder in (place, *place.parents):
-            if (folder/"settings.ini").is_file() and (folder/"nbs").is_dir(): return folder
-    raise CourseError(f"There is no course here: neither {Path(start or '.').resolve()} nor a folder above it "
-                      "holds settings.ini and nbs; go to the folder you cloned and try again.")
-
-def chapters(root: Path) -> list[Path]:
-    "Every notebook that a learner gets, in order."
-    return [p for p in notebooks(root) if p.name != "index.ipynb"]
-
-def notebooks(root: Path) -> list[Path]:
-    "Every notebook of the course, in order, README's among them."
-    return sorted(p for p in (root/"nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
-
-PICTURE = re.compile(r'<img [^>]*src="data:image/png;base64,([^"]+)"')
-
-def _learners_cells(cell: dict) -> list[dict]:
-    "What becomes of a cell in the learner's copy: no output, no solution; a check's picture stands before it."
-    if cell["cell_type"] != "code": return [cell]
-    source = "".join(cell["source"])
-    shown = "".join(part for o in cell["outputs"] for part in o.get("data", {}).get("text/html", ""))
-    pictures = PICTURE.findall(shown) if source.startswith("check(") else []
-    before = []
-    for png in pictures[:1]:
-        before = [{"cell_type": "markdown", "id": f"{cell.get('id', 'check')}-aim"[-64:], "metadata": {},
-                   "attachments": {"aim.png": {"image/png": png}},
-                   "source": ["Yours should come out like this:\n", "\n",
-                              "![the picture that the model solution gives](attachment:aim.png)"]}]
-    cell = cell | {"outputs": [], "execution_count": None}
-    if BEGIN in source: cell["source"] = without_solution(source).splitlines(keepends=True)
-    return [*before, cell]
-
-def _state(notebook: dict) -> str:
-    "A digest of what a reader can change: kinds, sources and outputs of the cells."
-    cells = [[c["cell_type"], "".join(c["source"]), c.get("outputs", [])] for c in notebook["cells"]]
-    return hashlib.sha256(json.dumps(cells, sort_keys=True).encode()).hexdigest()
-
-def learners_copy(
-    root: Path,    # the clone
-    target: Path,  # the copy's folder, made if it is not there
-) -> list[str]:    # names of notebooks that were kept although the course has a newer version
-    "Makes or refreshes the learner's copy; never overwrites a notebook that the learner changed."
-    record = target/".course.json"
-    try: known = json.loads(record.read_text(encoding="utf-8"))
-    except (OSError, ValueError): known = {}
-    kept = []
-    for source in chapters(root):
-        name = source.relative_to(root/"nbs").as_posix()
-        notebook = json.loads(source.read_text(encoding="utf-8"))
-        notebook["cells"] = [mine for cell in notebook["cells"] for mine in _learners_cells(cell)]
-        for key in ("widgets", receipts.KEY): notebook["metadata"].pop(key, None)
-        state, file = _state(notebook), target/name
-        if file.exists():
-            try: now = _state(json.loads(file.read_text(encoding="utf-8")))
-            except (ValueError, KeyError): now = "damaged"
-            if now == state:
-                known[name] = state
-                continue
-            if now != known.get(name):
-                if known.get(name) != state: kept.append(name)
-                continue
-        with atomic_path(file) as tmp:
-            tmp.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        known[name] = state
-    with atomic_path(record) as tmp: tmp.write_text(json.dumps(known, indent=1), encoding="utf-8")
-    return kept
 
 def readme(root: Path) -> str:
     """README.md as Markdown, from `nbs/index.ipynb`: its cells and, as text, their outputs;
@@ -97,10 +28,12 @@ def readme(root: Path) -> str:
                 if text.strip(): parts.append(f"```\n{text.rstrip()}\n```")
     return "\n\n".join(parts) + "\n"
 
+
 def _is_bar(output) -> bool:
     "Is this output a progress bar, or what is left of one?"
     text = "".join(output.get("data", {}).get("text/plain", "")).strip()
     return output.get("output_type") == "display_data" and (not text or bool(re.search(r"\d+%\|", text)))
+
 
 def tidy(notebook):
     "The executed notebook without progress bars, standard error, widget states and run-time metadata (in place)."
@@ -110,6 +43,7 @@ def tidy(notebook):
         cell.metadata = {k: v for k, v in cell.metadata.items() if k in ("tags", "nbgrader")}
     notebook.metadata = {k: v for k, v in notebook.metadata.items() if k in ("kernelspec", receipts.KEY)}
     return notebook
+
 
 def run_notebook(
     path: Path,
@@ -131,6 +65,7 @@ def run_notebook(
         except CellTimeoutError:   # now and then a reply gets lost and the kernel sits idle (jupyter/nbclient issue 312)
             if not once_more: raise
 
+
 def execute(
     path: Path,
 ):
@@ -143,6 +78,7 @@ def execute(
     notebook.metadata[receipts.KEY] = receipts.with_time(receipt, time.perf_counter() - start, old)
     save_tidied(notebook, path)
 
+
 def save_tidied(notebook, path: Path):
     "Writes the notebook tidied and cleaned by nbdev; nothing happens to a file that is so already."
     import nbformat
@@ -152,10 +88,12 @@ def save_tidied(notebook, path: Path):
         with atomic_path(path) as tmp: tmp.write_text(text, encoding="utf-8")
     nbdev_clean(str(path))
 
+
 def stale(root: Path) -> dict[str, str]:
     "Notebook -> what has changed since it left its receipt, in words; empty where the receipt is fresh."
     code = receipts.Code(root)
     return {p.relative_to(root).as_posix(): code.stale(json.loads(p.read_text(encoding="utf-8"))) for p in notebooks(root)}
+
 
 def solutions(root: Path) -> str:
     "Every exercise's solution, from the marked cells of the chapters, as JSON."
@@ -164,6 +102,7 @@ def solutions(root: Path) -> str:
         notebook = json.loads(path.read_text(encoding="utf-8"))
         found |= gather_solutions(["".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "code"])
     return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+
 
 def main(argv=None):
     """For authors: `readme` writes README.md, `solutions` gathers the exercises' solutions, `stale` lists the notebooks
@@ -185,5 +124,6 @@ def main(argv=None):
         import nbformat
         for name in names: save_tidied(nbformat.read(name, as_version=4), Path(name))
     else: raise SystemExit(" ".join(main.__doc__.split()))
+
 
 if __name__ == "__main__": main()
