@@ -4,15 +4,15 @@
 
 # %% auto #0
 __all__ = ['METRICS', 'EVALUATE_METRIC', 'accuracy', 'confusion', 'per_class', 'macro_f1', 'balanced_accuracy', 'Metric',
-           'get_metric', 'Interval', 'interval', 'items_needed', 'more_items', 'verdict', 'holm', 'run_inputs',
-           'answers_with_confidence', 'run_once', 'Comparison', 'record_files', 'compare', 'reliability',
+           'get_metric', 'Interval', 'redrawn_scores', 'interval', 'items_needed', 'more_items', 'verdict', 'holm',
+           'run_inputs', 'answers_with_confidence', 'run_once', 'Comparison', 'record_files', 'compare', 'reliability',
            'calibration_error', 'answer_words', 'exact_match', 'token_f1', 'rouge_l', 'bleu', 'perplexity']
 
 # %% ../nbs/1_foundations/04_evaluation.ipynb #5bfecb8e
 import contextlib, hashlib, json, math, re, warnings
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 from statistics import NormalDist
@@ -144,6 +144,8 @@ class Metric:
     kind: str = "labels"                 # what it scores: "labels", written "answers", or "values" (numbers)
     columns: Callable | None = field(default=None, repr=False)  # of references, predictions (labels as numbers) and
     of_sums: Callable = field(default=_mean_of_sums, repr=False)  # how many labels: what to add up; the sums' score
+    lowest: float = -math.inf
+    highest: float = math.inf
 
     def __call__(self, references, predictions) -> float:
         return float(np.mean(self.score(references, predictions)))
@@ -154,8 +156,9 @@ def _values(references, values) -> np.ndarray: return np.asarray(values, float)
 
 METRICS = {m.name: m for m in (
     Metric("accuracy", accuracy, columns=_right_columns),
-    Metric("macro_f1", macro_f1, columns=_label_columns, of_sums=_f1_of_sums),
-    Metric("balanced_accuracy", balanced_accuracy, columns=_label_columns, of_sums=_recall_of_sums),
+    Metric("macro_f1", macro_f1, columns=_label_columns, of_sums=_f1_of_sums, lowest=0., highest=1.),
+    Metric("balanced_accuracy", balanced_accuracy, columns=_label_columns, of_sums=_recall_of_sums, lowest=0.,
+           highest=1.),
     Metric("mean", _values, kind="values"))}
 
 # %% ../nbs/1_foundations/04_evaluation.ipynb #2780230a
@@ -184,15 +187,16 @@ class Interval:
     n_items: int = 0
     item_half: float = math.nan  # half the width it would have if only items were redrawn
     run_half: float = 0.         # and if only runs were; 0 with one run, which shows none
+    trusted: bool = True         # False for a mean over labels of which one has fewer than 3 items
 
     def excludes_zero(self) -> bool: return self.low > 0 or self.high < 0
     def __neg__(self) -> "Interval":
         "The same for a score with its sign turned."
-        return Interval(-self.value, -self.high, -self.low, self.covers, self.p_value, self.n_items,
-                        self.item_half, self.run_half)
+        return replace(self, value=-self.value, low=-self.high, high=-self.low)
     def __format__(self, spec):
         return f"{format(self.value, spec)} [{format(self.low, spec)}, {format(self.high, spec)}]"
-    def __repr__(self): return f"{self:.3f} ({self.covers})"
+    def __repr__(self):
+        return f"{self:.3f} ({self.covers}{'' if self.trusted else '; a label has too few items to trust it'})"
 
 # %% ../nbs/1_foundations/04_evaluation.ipynb #98e20b30
 def _columns(references, runs, metric: Metric) -> list | None:
@@ -205,8 +209,14 @@ def _columns(references, runs, metric: Metric) -> list | None:
     true, *called = np.split(codes, len(runs) + 1)
     return [metric.columns(true, c, len(labels)) for c in called]
 
-def _redrawn_scores(references, runs, metric, n_draws: int, seed: int) -> np.ndarray:
-    "Every run's score on every redrawn test set, shape (n_draws, n_runs)."
+def redrawn_scores(
+    references,           # the true labels, shape (n_items,)
+    runs,                 # predictions, shape (n_runs, n_items)
+    metric="macro_f1",
+    n_draws: int = 2000,
+    seed: int = 0,
+) -> np.ndarray:          # shape (n_draws, n_runs)
+    "Every run's score on every redrawn test set."
     metric, blocks = get_metric(metric), _redrawn(len(references), n_draws, seed)
     columns = _columns(references, runs, metric)
     if columns is None:
@@ -227,6 +237,15 @@ def _as_runs(references, predictions) -> np.ndarray:
 
 def _middle(draws) -> np.ndarray: return np.quantile(draws, [.025, .975])
 
+def _is_mean(references, run, metric: Metric) -> bool:
+    "Is it a mean over items, or a function of one?"
+    return metric.columns is not _label_columns and _columns(references, [run], metric) is not None
+
+def _in_place(draws, value: float, paired: bool) -> np.ndarray:
+    """Draws of a score that is no mean over items, where they belong: those of one score moved to it, those of a
+    difference turned over (the basic bootstrap; Davison and Hinkley 1997, 5.2)."""
+    return 2*value - draws if paired else draws + value - draws.mean()
+
 def _p_value(draws) -> float:
     "Two-sided bootstrap p-value of a difference of zero."
     smaller = min((draws <= 1e-12).sum(), (draws >= -1e-12).sum())
@@ -240,25 +259,28 @@ def interval(
     n_draws: int = 2000,     # redrawn test sets
     seed: int = 0,
 ) -> Interval:
-    """The score (mean over runs), or the paired difference, with its 95 % percentile interval (Efron 1979)
-    over items and, with several runs, over runs.
+    """The score (mean over runs), or the paired difference, with its 95 % bootstrap interval over items and, with
+    several runs, over runs: percentiles (Efron 1979) for a mean over items, for other scores put in their place.
     Raises `ValueError` on unequal lengths or an unknown metric."""
     references, metric = np.asarray(references), get_metric(metric)
     ours = _as_runs(references, predictions)
     others = _as_runs(references, against) if against is not None else ours[:0]
     runs = [*ours, *others]
     measured = np.array([metric(references, run) for run in runs])
-    drawn = _redrawn_scores(references, runs, metric, n_draws, seed)
+    drawn = redrawn_scores(references, runs, metric, n_draws, seed)
     def mean(a): return a[..., :len(ours)].mean(-1) - (a[..., len(ours):].mean(-1) if len(others) else 0)
     by_item, by_run, rng = mean(drawn), np.zeros(n_draws), np.random.default_rng([seed, 1])
     for sign, model in (1, slice(len(ours))), (-1, slice(len(ours), None)):
         if len(measured[model]) > 1: by_run += sign*_run_deviations(measured[model], drawn[:, model], rng)
-    draws = by_item + by_run
-    low, high = _middle(draws)
-    return Interval(float(mean(measured)), float(low), float(high),
+    draws, value, a_mean = by_item + by_run, float(mean(measured)), _is_mean(references, runs[0], metric)
+    if not a_mean: draws = _in_place(draws, value, len(others) > 0)
+    width = metric.highest - metric.lowest
+    ends = np.clip(_middle(draws), *((-width, width) if len(others) else (metric.lowest, metric.highest)))
+    few = not a_mean and metric.kind == "labels" and np.unique(references, return_counts=True)[1].min() < 3
+    return Interval(value, *map(float, ends),
                     "test items and seeds" if max(len(ours), len(others)) > 1 else "test items only",
                     _p_value(draws) if len(others) else math.nan, len(references),
-                    float(np.ptp(_middle(by_item)) / 2), float(np.ptp(_middle(by_run)) / 2))
+                    float(np.ptp(_middle(by_item)) / 2), float(np.ptp(_middle(by_run)) / 2), not few)
 
 # %% ../nbs/1_foundations/04_evaluation.ipynb #f673a93a
 def _run_deviations(scores, drawn, rng) -> np.ndarray:
@@ -470,7 +492,9 @@ class Comparison:
         verdicts = _holm_verdicts(differences, metrics[0], margin)
         for row, runs in self.records.items():
             cells = {"row": row + (" (stale)" if row in self.stale else ""), "runs": len(runs)}
-            for metric in metrics: cells[get_metric(metric).name] = f"{self.interval(row, metric):.3f}"
+            for metric in metrics:
+                score = self.interval(row, metric)
+                cells[get_metric(metric).name] = f"{score:.3f}" + ("" if score.trusted else " (few items)")
             if against:
                 cells[f"{get_metric(metrics[0]).name} against {against}"] = (
                     f"{differences[row]:+.3f}" if row in differences else "")
