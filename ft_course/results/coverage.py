@@ -98,6 +98,12 @@ def coverage(cell: Cell, n_sets: int = N_SETS, n_draws: int = N_DRAWS, metric="m
     return {what: round(int(n) / n_sets, 4) for what, n in hits.items()}
 
 
+def stored_coverage():
+    "The stored table, a DataFrame: a row a cell, the four columns of `coverage`."
+    import pandas as pd
+    return pd.DataFrame(read_record(FILE)["cells"]).T
+
+
 def main():
     "Simulates the cells that are not stored yet, and prints all."
     kept = read_record(FILE) or {"n_sets": N_SETS, "n_draws": N_DRAWS, "cells": {}} | provenance()
