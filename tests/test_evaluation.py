@@ -32,7 +32,7 @@ def tfidf():
 # Metrics
 
 def rouge_by_hand(reference, prediction):
-    a, b = (re.findall("[a-z0-9]+", text.lower()) for text in (reference, prediction))
+    a, b = (re.findall(r"[^\W_]+", text.lower()) for text in (reference, prediction))
     lengths = np.zeros((len(a) + 1, len(b) + 1))
     for i, j in np.ndindex(len(a), len(b)): lengths[i+1, j+1] = lengths[i, j] + 1 if a[i] == b[j] else max(lengths[i, j+1], lengths[i+1, j])
     return 2*lengths[-1, -1] / (len(a) + len(b)) if lengths[-1, -1] else 0.

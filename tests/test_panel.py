@@ -12,7 +12,7 @@ from ft_course.data import EXAMPLE_CSV, load_task
 from ft_course.estimators import FineTunedClassifier
 from ft_course.training import HeadOnly, HParams, LastLayers
 from ft_course.widgets import Control, Controls, control_of, expected_cost, experiment
-from ft_course.widgets.jobs import Job, Watch
+from ft_course.widgets.jobs import Job
 from ft_course.widgets.runs import Runs
 
 

@@ -1,5 +1,5 @@
 """Do 95 % intervals contain the truth 95 times in a hundred? Test sets are drawn from systems whose confusion matrix, and
-so whose score, is known. `python -m ft_course.results.coverage` makes the stored table."""
+so whose score, is known. `python tests/interval_coverage.py` makes the stored table."""
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +28,8 @@ class Cell:
 
 
 GRID = (   # three items a label or more in each; fixed before the construction of the intervals was chosen
-    Cell(3, 60, .8), Cell(3, 60, .95), Cell(3, 60, .8, at_random=True), Cell(3, 150, .6, 5), Cell(3, 500, .8), Cell(3, 2000, .75, 4),
+    Cell(3, 60, .8), Cell(3, 60, .95), Cell(3, 60, .8, at_random=True), Cell(3, 150, .6, 5), Cell(3, 500, .8),
+    Cell(3, 2000, .75, 4),
     Cell(5, 100, .9, 3), Cell(10, 100, .7), Cell(20, 200, .5), Cell(20, 200, .9, 4), Cell(20, 200, .9, at_random=True),
     Cell(20, 800, .9), Cell(50, 250, .9), Cell(77, 400, .9), Cell(77, 770, .6), Cell(77, 770, .9, 3),
     Cell(77, 3075, .9, at_random=True), Cell(150, 450, .85), Cell(150, 1500, .9, 3), Cell(150, 4500, .9), Cell(150, 4500, .5, 5))
@@ -96,12 +97,6 @@ def coverage(cell: Cell, n_sets: int = N_SETS, n_draws: int = N_DRAWS, metric="m
             hits[what] += made.low <= truth <= made.high
             hits[f"{what}, percentiles"] += low <= truth <= high
     return {what: round(int(n) / n_sets, 4) for what, n in hits.items()}
-
-
-def stored_coverage():
-    "The stored table, a DataFrame: a row a cell, the four columns of `coverage`."
-    import pandas as pd
-    return pd.DataFrame(read_record(FILE)["cells"]).T
 
 
 def main():
