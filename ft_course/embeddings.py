@@ -7,7 +7,7 @@ __all__ = ['POOLING', 'GRID', 'ROWS', 'pool', 'VectorFile', 'embed', 'unit_lengt
            'loneliness', 'EmbeddingClassifier', 'embedding_rows', 'headlines_frozen', 'airline_frozen']
 
 # %% ../nbs/2_alternatives/09_embeddings.ipynb #7361bb9e
-import contextlib, hashlib, sqlite3, warnings
+import contextlib, hashlib, json, sqlite3, warnings
 from pathlib import Path
 
 import numpy as np
@@ -81,9 +81,22 @@ class VectorFile:
                           stacklevel=4)
 
 # %% ../nbs/2_alternatives/09_embeddings.ipynb #cbf595aa
+def _check_declared(model: str, how: str):
+    "Raises `ValueError` where a folder of sentence-transformers says that its vectors are pooled in another way."
+    file = Path(model).expanduser()/"1_Pooling"/"config.json"
+    if not file.is_file(): return
+    modes = {"pooling_mode_cls_token": "cls", "pooling_mode_mean_tokens": "mean", "pooling_mode_lasttoken": "last"}
+    said = [modes.get(mode, mode) for mode, on in json.loads(file.read_text(encoding="utf-8")).items()
+            if on is True and mode.startswith("pooling_mode_")]
+    if said and said != [how]:
+        raise ValueError(f"{file} says that this model's vectors are pooled by {' and '.join(said)}, and not by "
+                         f"{how!r}; give pooling={said[0]!r}"
+                         + ("" if said[0] in POOLING else ", which this library does not have: use another model"))
+
 def _pooled(texts: list[str], model: str, max_length: int, how: str):
     "Yields row numbers and their vectors, batch by batch."
     device = best_device()
+    _check_declared(model, how)
     tokenizer, network = load_once(model, _reading_half)
     longest = context_length(network.config)
     if longest and max_length > longest:

@@ -127,7 +127,11 @@ def resolve_model(
             warnings.warn(f"{err} Using {hub} at revision {revision[:8]} from the Hub in its place; "
                           "numbers will differ from the ones in the course.", stacklevel=3)
             return found
-    if Path(name).is_dir(): return {"pretrained_model_name_or_path": name, "local_files_only": True}
+    if (folder := Path(name).expanduser()).is_dir():
+        if any(folder.glob("pytorch_model*.bin")) and not any(folder.glob("*.safetensors")):
+            raise ValueError(f"{folder} holds its weights in pytorch_model.bin, which can run code when it is read; "
+                             "save the model once more with save_pretrained, which writes model.safetensors")
+        return {"pretrained_model_name_or_path": str(folder), "local_files_only": True}
     if "/" in name and not name.startswith((".", "/", "~")) and name.count("/") == 1: return _on_hub(name)
     raise ValueError(f"there is no model {name!r}{did_you_mean(name, MODELS)}; give one of {', '.join(MODELS)}, "
                      "the path of a model folder, or a Hub id such as distilbert/distilbert-base-uncased")
@@ -151,7 +155,12 @@ def load_tokenizer(
 ):
     "The model's tokenizer (fast), with a padding token."
     from transformers import AutoTokenizer
-    with quiet_transformers(): tokenizer = AutoTokenizer.from_pretrained(**resolve_model(name))
+    where = resolve_model(name)
+    folder = Path(where["pretrained_model_name_or_path"])
+    if folder.is_dir() and not any(folder.glob("*token*")) and not any(folder.glob("vocab*")):
+        raise ValueError(f"{folder} has no tokenizer: copy the one that the model was trained with into it "
+                         "(tokenizer.json, tokenizer_config.json), as tokenizer.save_pretrained writes it")
+    with quiet_transformers(): tokenizer = AutoTokenizer.from_pretrained(**where)
     if tokenizer.pad_token is None: tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
 
@@ -201,13 +210,16 @@ def load_classifier(
     pretrained: bool = True,  # False: the same architecture with random weights
     seed: int = 0,            # for the weights that start at random
     layers: int | None = None,  # keep only so many layers, counted from the input; None keeps all
+    keep_head: bool = True,     # False: a new head, also where the files have one for these labels
 ):
-    """A sequence classification model in fp32 whose config maps outputs to `labels`;
-    weights that are not in the files are drawn with `seed`.
+    """A sequence classification model in fp32 whose config maps outputs to `labels`; weights that are not in the
+    files are drawn with `seed`, as is a head that was made for other labels.
     Raises `ValueError` for more layers than there are."""
     import torch
-    from transformers import AutoConfig, AutoModelForSequenceClassification
+    from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
     where = _with_room(name)
+    saved = AutoConfig.from_pretrained(**where)
+    has_head = any(architecture.endswith("ForSequenceClassification") for architecture in saved.architectures or ())
     config = AutoConfig.from_pretrained(**where, num_labels=len(labels),
                                         id2label={i: str(l) for i, l in enumerate(labels)},
                                         label2id={str(l): i for i, l in enumerate(labels)})
@@ -216,8 +228,12 @@ def load_classifier(
     with seeded(seed), quiet_transformers():
         if not pretrained:
             return AutoModelForSequenceClassification.from_config(config, dtype=torch.float32).eval()
-        return AutoModelForSequenceClassification.from_pretrained(**where, config=config, dtype=torch.float32,
-                                                                  use_safetensors=True).eval()
+        files = where | {"config": config, "dtype": torch.float32, "use_safetensors": True}
+        if has_head and not (keep_head and saved.id2label == config.id2label):   # everything but that head
+            model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
+            model.base_model.load_state_dict(AutoModel.from_pretrained(**files).state_dict(), strict=False)
+            return model.eval()
+        return AutoModelForSequenceClassification.from_pretrained(**files).eval()
 
 # %% ../nbs/1_foundations/02_base_model.ipynb #ea590701
 def context_length(
@@ -225,7 +241,8 @@ def context_length(
 ) -> int | None:
     "Tokens the model can read at once; None where its positions set no limit."
     longest = getattr(config, "max_position_embeddings", None)
-    if longest and config.model_type in ("roberta", "xlm-roberta", "camembert", "mpnet"):
+    if not longest or longest < 0: return None
+    if config.model_type in ("roberta", "xlm-roberta", "camembert", "mpnet"):
         longest -= config.pad_token_id + 1
     return longest
 

@@ -11,7 +11,8 @@ __all__ = ['SCHEDULES', 'POSITIONS', 'gflops', 'collate', 'classification_loss',
 
 # %% ../nbs/1_foundations/05_training.ipynb #4e7e1124
 import contextlib, hashlib, json, math, types
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,14 @@ def classification_loss(model: nn.Module, batch: dict) -> torch.Tensor:
     return nn.functional.cross_entropy(logits, batch["labels"])
 
 # %% ../nbs/1_foundations/05_training.ipynb #21283018
+def _number(setting, value):
+    "The setting as its type, also where it came as NumPy's. Raises `ValueError` for what is no such number."
+    if setting.type is str: return value
+    whole = setting.type is int
+    if isinstance(value, (str, bool)) or not isinstance(value, Real) or whole and value != int(value):
+        raise ValueError(f"HParams({setting.name}={value!r}): {setting.name} has to be a {'whole ' if whole else ''}number")
+    return setting.type(value)
+
 @dataclass(frozen=True)
 class HParams:
     "Hyperparameters of a run; names as in `transformers.TrainingArguments` where the meaning is the same."
@@ -78,6 +87,8 @@ class HParams:
     max_length: int = 128                   # tokens; longer texts are cut
 
     def __post_init__(self):
+        for setting in fields(self):
+            object.__setattr__(self, setting.name, _number(setting, getattr(self, setting.name)))
         for name, ok, wanted in [
             ("learning_rate", self.learning_rate > 0, "above 0"),
             ("num_train_epochs", self.num_train_epochs in range(10**6), "a whole number, 0 or more"),

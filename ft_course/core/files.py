@@ -15,7 +15,7 @@ def atomic_path(
 ):         # yields a temporary path in the same folder, to be created as a file or a folder by the caller
     """Write to a temporary name and rename at the end: `path` is whole or absent, also after a crash.
     Raises `CourseError` when it cannot be written."""
-    path = Path(path).resolve()
+    path = Path(path).expanduser().resolve()
     tmp = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

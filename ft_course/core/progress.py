@@ -13,8 +13,8 @@ def progress(
     """`items`, with a progress bar that appears after two seconds and goes away at the end (tqdm);
     without one in a background thread, which has no place of its own to show it."""
     from tqdm.auto import tqdm
-    return tqdm(items, desc=desc, total=total, unit=unit, delay=2, leave=False, mininterval=.5,
-                disable=threading.current_thread() is not threading.main_thread())
+    no_bar = {} if threading.current_thread() is threading.main_thread() else {"disable": True}   # not given: TQDM_DISABLE says
+    return tqdm(items, desc=desc, total=total, unit=unit, delay=2, leave=False, mininterval=.5, **no_bar)
 
 
 class Meter:

@@ -1,7 +1,7 @@
 "What both estimators are: one fit, one save, one load."
 import json
 import numbers
-from dataclasses import asdict
+from dataclasses import asdict, fields, is_dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from ft_course.core import atomic_path
+from ft_course.core import atomic_path, did_you_mean
 from ft_course.estimators.peft import Peft, as_method
 from ft_course.models import best_device, context_length, load_tokenizer, model_identity, quiet_transformers
 from ft_course.training import Callback, Full, HParams, Method, Validation, train
@@ -27,6 +27,19 @@ class _Adopt(Callback):
 class FineTuned(BaseEstimator):
     """A pretrained model trained by a method (what trains) on an objective (what is minimised). Those that inherit
     say how the model is loaded (`_network`), what it is scored by (`scores`), and what else is kept (`_kept`)."""
+
+    def set_params(self, **params) -> "FineTuned":
+        "Also single settings: `set_params(hparams__learning_rate=1e-3, method__k=2)`, as a grid search wants them."
+        inside = {name: params.pop(name) for name in [*params] if "__" in name}
+        super().set_params(**params)
+        for name, value in inside.items():
+            whole, _, part = name.partition("__")
+            known = [f.name for f in fields(getattr(self, whole))] if is_dataclass(getattr(self, whole, None)) else []
+            if part not in known:
+                raise ValueError(f"there is no setting {name!r}{did_you_mean(part, known)}"
+                                 + (f"; {whole} has {', '.join(known)}" if known else ""))
+            setattr(self, whole, replace(getattr(self, whole), **{part: value}))
+        return self
 
     def _seed(self) -> int:
         if isinstance(self.random_state, numbers.Integral): return int(self.random_state)

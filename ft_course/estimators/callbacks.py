@@ -50,7 +50,7 @@ class Checkpoint(Callback):
         if self.every < 1: raise ValueError(f"Checkpoint(every={self.every}): every has to be 1 step or more")
 
     @property
-    def file(self) -> Path: return Path(self.folder)/"checkpoint.pt"
+    def file(self) -> Path: return Path(self.folder).expanduser()/"checkpoint.pt"
 
     def on_train_begin(self, run):
         self._saved = 0

@@ -1,4 +1,6 @@
 "A scikit-learn classifier over strings."
+import warnings
+
 import numpy as np
 import torch
 from sklearn.base import ClassifierMixin
@@ -6,6 +8,7 @@ from torch import nn
 
 from ft_course.core import progress
 from ft_course.core.inputs import check_labels, check_pairs, check_texts, label_codes
+from ft_course.data import token_lengths
 from ft_course.estimators.base import FineTuned
 from ft_course.models import load_classifier, load_tokenizer
 from ft_course.training import (POSITIONS, Full, HParams, Labels, Method, Objective, collate, first_token_only,
@@ -37,6 +40,7 @@ class FineTunedClassifier(ClassifierMixin, FineTuned):
             validation = check_pairs(*validation, ("validation texts", "validation labels"))
             label_codes(validation[1], classes, "validation labels")
         tokenizer, seed = load_tokenizer(self.model), self._seed()
+        self._warn_if_cut(texts, tokenizer)
         self.classes_ = classes
         model = self._network(self.model, seed)
         with first_token_only(model):
@@ -44,10 +48,17 @@ class FineTunedClassifier(ClassifierMixin, FineTuned):
 
     def _network(self, name, seed: int = 0):
         saved = name != self.model   # a folder that `save` wrote is as deep as it is, and has its head
-        return load_classifier(name, self.classes_.tolist(), saved or self.pretrained, seed, None if saved else self.layers)
+        return load_classifier(name, self.classes_.tolist(), saved or self.pretrained, seed, None if saved else self.layers,
+                               keep_head=saved)
 
     def _rows(self, tokenizer, texts, codes=None):
         return self.objective.rows(tokenizer, texts, codes, max_length=self.hparams.max_length)
+
+    def _warn_if_cut(self, texts, tokenizer):
+        lengths = token_lengths(texts, tokenizer)
+        if (cut := (lengths > self.hparams.max_length).mean()) > .01:
+            warnings.warn(f"{cut:.0%} of these {len(texts):,} texts are longer than max_length={self.hparams.max_length} tokens "
+                          f"and are cut (the longest has {lengths.max():,}); HParams(max_length=...) sets it", stacklevel=3)
 
     def scores(self, texts, labels) -> dict[str, float]:
         "`validation_loss` in nats and `validation_macro_f1` of the fitted model on these rows."
@@ -59,7 +70,9 @@ class FineTunedClassifier(ClassifierMixin, FineTuned):
 
     def decision_function(self, texts) -> np.ndarray:
         "The model's scores before the softmax, shape (n_texts, n_classes)."
-        model, rows = self._ready(), self._rows(self.tokenizer_, check_texts(texts))
+        model, texts = self._ready(), check_texts(texts)
+        self._warn_if_cut(texts, self.tokenizer_)
+        rows = self._rows(self.tokenizer_, texts)
         logits, device = np.zeros((len(rows), len(self.classes_)), dtype=np.float32), next(model.parameters()).device
         batches = token_batches([len(r["input_ids"]) for r in rows], POSITIONS.get(device.type, 32_768))
         with torch.inference_mode(), first_token_only(model):
