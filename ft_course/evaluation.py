@@ -286,8 +286,8 @@ def interval(
     by_item, by_run, rng = mean(drawn), np.zeros(n_draws), np.random.default_rng([seed, 1])
     for sign, model in (1, slice(len(ours))), (-1, slice(len(ours), None)):
         if len(measured[model]) > 1: by_run += sign*_run_deviations(measured[model], drawn[:, model], rng)
-    draws, value, a_mean = by_item + by_run, float(mean(measured)), _is_mean(references, runs[0], metric)
-    if not a_mean: draws = _in_place(draws, value, len(others) > 0)
+    value, a_mean = float(mean(measured)), _is_mean(references, runs[0], metric)
+    draws = by_run + (by_item if a_mean else _in_place(by_item, value, len(others) > 0))
     width = metric.highest - metric.lowest
     ends = np.clip(_middle(draws), *((-width, width) if len(others) else (metric.lowest, metric.highest)))
     few = not a_mean and metric.kind == "labels" and np.unique(references, return_counts=True)[1].min() < 3
@@ -627,7 +627,7 @@ def answer_words(
     text: str,
 ) -> list[str]:
     "Lower-cased words without punctuation and articles, as SQuAD compares them; of any script."
-    text = regex.sub(r"\b(a|an|the)\b", " ", regex.sub(r"[\p{P}\p{S}]", "", text.lower()))
+    text = regex.sub(r"\b(a|an|the)\b", " ", regex.sub(r"[\p{P}$+<=>^`|~]", "", text.lower()))
     return regex.sub(f"({NO_SPACES})", r" \1 ", text).split()
 
 def exact_match(

@@ -31,6 +31,9 @@ def test_table_can_be_shown(name):
     assert list(shown.index) == list(found.records) and not shown.isna().any().any()
 
 
+CHANGED = {("headlines_prompts", "question after, 0 examples"): "cannot tell"}   # verdicts, since the intervals of macro-F1 cover
+
+
 @pytest.mark.parametrize("name", [n for n, v in BEFORE.items() if n.startswith("choosing ") or (isinstance(v, dict) and "against" in v)])
 def test_figures_are_those_of_the_version_before(name):
     if name.startswith("choosing "): found = stored(f"{name.split()[1]}_choosing")
@@ -40,15 +43,14 @@ def test_figures_are_those_of_the_version_before(name):
     elif name == "airline_layers": found = stored(name).rename({"fine-tuned": "6 layers", "random weights": "6 layers, random"})
     else: found = stored(name)
     for row, figures in BEFORE[name]["rows"].items():
-        if isinstance(figures, str):
-            assert f"{found.interval(row, 'loss' if 'writing' in name else None):.4f}" == figures, row
-            continue
+        if isinstance(figures, str): figures = {"loss" if "writing" in name else found.task.metric: figures}
         for metric, figure in figures.items():
             now = len(found.records[row]) if metric == "runs" else f"{found.interval(row, metric):.4f}"
+            if metric == "macro_f1": now, figure = now.split()[0], figure.split()[0]   # no mean: its intervals are others now
             assert now == figure, (row, metric)
     if "against" in BEFORE[name]:
         found = found.only(*BEFORE[name]["rows"])
-        assert found.verdicts(BEFORE[name]["against"]) == BEFORE[name]["verdicts"]
+        assert found.verdicts(BEFORE[name]["against"]) == BEFORE[name]["verdicts"] | {row: v for (table, row), v in CHANGED.items() if table == name}
 
 
 @pytest.mark.parametrize("task", ["airline", "headlines", "headline_writing"])
@@ -83,7 +85,7 @@ def test_every_kind_has_a_probe_and_no_probe_is_left_over():
 def test_no_record_is_left_over():
     from ft_course.evaluation import record_files
     wanted = {Path(f) for name in table_names() for p in parts_of(name) for f in record_files(p.rows, p.task, p.seeds, STORE)}
-    assert {p for p in Path(str(STORE)).rglob("*.json") if p.name != "probes.json"} == wanted
+    assert {p for p in Path(str(STORE)).rglob("*.json") if p.name not in ("probes.json", "coverage.json")} == wanted
 
 
 def test_inputs_say_what_differs():
