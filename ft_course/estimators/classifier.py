@@ -9,7 +9,7 @@ from torch import nn
 from ft_course.core import progress
 from ft_course.core.inputs import check_labels, check_pairs, check_texts, label_codes
 from ft_course.data import token_lengths
-from ft_course.estimators.base import FineTuned
+from ft_course.estimators.base import PART, FineTuned
 from ft_course.models import load_classifier, load_tokenizer
 from ft_course.training import (POSITIONS, Full, HParams, Labels, Method, Objective, collate, first_token_only,
                                 token_batches)
@@ -55,10 +55,12 @@ class FineTunedClassifier(ClassifierMixin, FineTuned):
         return self.objective.rows(tokenizer, texts, codes, max_length=self.hparams.max_length)
 
     def _warn_if_cut(self, texts, tokenizer):
-        lengths = token_lengths(texts, tokenizer)
-        if (cut := (lengths > self.hparams.max_length).mean()) > .01:
-            warnings.warn(f"{cut:.0%} of these {len(texts):,} texts are longer than max_length={self.hparams.max_length} tokens "
-                          f"and are cut (the longest has {lengths.max():,}); HParams(max_length=...) sets it", stacklevel=3)
+        limit = self.hparams.max_length
+        long = [t for t in texts if len(t) > limit - 4]   # a token has a character or more, a few mark the ends
+        lengths = [n for i in range(0, len(long), PART) for n in token_lengths(long[i:i + PART], tokenizer)]
+        if (cut := sum(n > limit for n in lengths) / max(1, len(texts))) > .01:
+            warnings.warn(f"{cut:.0%} of these {len(texts):,} texts are longer than max_length={limit} tokens "
+                          f"and are cut (the longest has {max(lengths):,}); HParams(max_length=...) sets it", stacklevel=3)
 
     def scores(self, texts, labels) -> dict[str, float]:
         "`validation_loss` in nats and `validation_macro_f1` of the fitted model on these rows."
