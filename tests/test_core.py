@@ -43,3 +43,13 @@ def test_an_interrupt_between_two_renames_keeps_the_old_folder(tmp_path, monkeyp
         tmp.mkdir()
         (tmp/"new").write_text("new")
     assert [p.name for p in tmp_path.iterdir()] == ["model"] and (tmp_path/"model"/"old").read_text() == "old"
+
+
+def test_nothing_stays_of_a_bar_in_a_notebook():
+    import nbclient
+    import nbformat
+    code = ["from ft_course.core import progress", "import time", "for i in progress(range(6), 'walking'): time.sleep(.5)",
+            "bar = progress(['a'], 'quick')", "for i in bar: bar.set_description('renamed')"]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("\n".join(code))])
+    nbclient.NotebookClient(notebook).execute()
+    assert [o["data"] for o in notebook.cells[0].outputs] == [{"text/plain": ""}], "one bar was drawn, and is empty now"

@@ -1,7 +1,31 @@
 "Bars, and a meter of seconds and memory."
+import functools
+import io
 import sys
 import threading
 import time
+
+
+def _bar_class():
+    "tqdm's bar; in a notebook drawn as text that is replaced, so that of a finished one nothing stays."
+    from tqdm import tqdm
+    ipython = sys.modules.get("IPython")
+    if not ipython or not hasattr(ipython.get_ipython(), "kernel"): return tqdm
+
+    class Shown(tqdm):
+        handle = None
+
+        def display(self, msg=None, pos=None):
+            from IPython.display import display
+            said = {"text/plain": str(self) if msg is None else msg}
+            if self.handle: self.handle.update(said, raw=True)
+            elif self._time() >= self.start_t + self.delay: self.handle = display(said, raw=True, display_id=True)
+
+        def close(self):
+            super().close()
+            if self.handle: self.display("")
+
+    return functools.partial(Shown, file=io.StringIO(), ncols=100)
 
 
 def progress(
@@ -12,9 +36,8 @@ def progress(
 ):
     """`items`, with a progress bar that appears after two seconds and goes away at the end (tqdm);
     without one in a background thread, which has no place of its own to show it."""
-    from tqdm.auto import tqdm
     no_bar = {} if threading.current_thread() is threading.main_thread() else {"disable": True}   # not given: TQDM_DISABLE says
-    return tqdm(items, desc=desc, total=total, unit=unit, delay=2, leave=False, mininterval=.5, **no_bar)
+    return _bar_class()(items, desc=desc, total=total, unit=unit, delay=2, leave=False, mininterval=.5, **no_bar)
 
 
 class Meter:
