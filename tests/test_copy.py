@@ -66,3 +66,31 @@ def test_outside_a_clone(tmp_path, monkeypatch):
     import ft_course
     monkeypatch.setattr(ft_course, "__file__", str(tmp_path/"site-packages"/"ft_course"/"__init__.py"))
     with pytest.raises(CourseError, match="go to the folder you cloned"): course_root(tmp_path)
+
+
+def test_plumbing_is_folded_and_lines_for_nbdev_are_gone(root, tmp_path):
+    learners_copy(root, tmp_path/"mine")
+    for file in (tmp_path/"mine").rglob("0*.ipynb"):
+        cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
+        sources = ["".join(c["source"]) for c in cells if c["cell_type"] == "code"]
+        assert sources and all(s.strip() for s in sources) and not any(line.startswith("#|") for s in sources for line in s.splitlines()), file
+        folded = ["".join(c["source"]) for c in cells if c["metadata"].get("jupyter", {}).get("source_hidden")]
+        assert any(s.startswith("import") or s.startswith("from") for s in folded) and any(s.startswith(("say(", "claim(")) for s in folded), file
+        open_ones = [s for c in cells if c["cell_type"] == "code" and not c["metadata"].get("jupyter") for s in ["".join(c["source"])]]
+        assert any("def " in s for s in open_ones) or "01_" in file.name, "what one is to read stays in view"
+        assert "start.ipynb" in "".join(cells[-1]["source"])
+
+
+def test_the_start_page_says_where_to_go_on(root, tmp_path, monkeypatch):
+    from ft_course.classroom.progress import keep
+    from ft_course.core.contents import contents
+    learners_copy(root, tmp_path/"mine")
+    page = "".join(json.loads((tmp_path/"mine"/"start.ipynb").read_text(encoding="utf-8"))["cells"][0]["source"])
+    assert all(f"]({c.file})" in page and c.question in page and (tmp_path/"mine"/c.file).is_file() for c in contents())
+    assert "**Begin with [01 " in page and "No class has tried this course yet" in page
+    (tmp_path/"mine"/"feedback.md").write_text("mine")
+    monkeypatch.chdir(tmp_path/"mine"/"1_foundations")
+    keep("exercises", "04.coverage", solved=True)
+    learners_copy(root, tmp_path/"mine")
+    page = "".join(json.loads((tmp_path/"mine"/"start.ipynb").read_text(encoding="utf-8"))["cells"][0]["source"])
+    assert "**Go on with [04 " in page and "| 1 of " in page and (tmp_path/"mine"/"feedback.md").read_text() == "mine"

@@ -1,9 +1,11 @@
 "The learner's copy of the course."
+import ast
 import hashlib
 import json
 import re
 from pathlib import Path
 
+from ft_course.classroom.landing import next_links, write_landing
 from ft_course.classroom.solutions import BEGIN, without_solution
 from ft_course.core import CourseError, atomic_path
 
@@ -31,13 +33,15 @@ def notebooks(root: Path) -> list[Path]:
     return sorted(p for p in (root/"nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
 
 
+LONG = 25   # lines of an exported cell from which on it is folded
 PICTURE = re.compile(r'<img [^>]*src="data:image/png;base64,([^"]+)"')
 
 
 def _learners_cells(cell: dict) -> list[dict]:
-    "What becomes of a cell in the learner's copy: no output, no solution; a check's picture stands before it."
+    """What becomes of a cell in the learner's copy: no output, no solution, no line for nbdev; plumbing folded; a check's
+    picture stands before it."""
     if cell["cell_type"] != "code": return [cell]
-    source = "".join(cell["source"])
+    source, exported = "".join(cell["source"]), "#| export" in "".join(cell["source"])
     shown = "".join(part for o in cell["outputs"] for part in o.get("data", {}).get("text/html", ""))
     pictures = PICTURE.findall(shown) if source.startswith("check(") else []
     before = []
@@ -46,9 +50,25 @@ def _learners_cells(cell: dict) -> list[dict]:
                    "attachments": {"aim.png": {"image/png": png}},
                    "source": ["Yours should come out like this:\n", "\n",
                               "![the picture that the model solution gives](attachment:aim.png)"]}]
-    cell = cell | {"outputs": [], "execution_count": None}
-    if BEGIN in source: cell["source"] = without_solution(source).splitlines(keepends=True)
-    return [*before, cell]
+    hidden = "#| hide" in source
+    source = re.sub(r"^#\|.*\n?", "", without_solution(source) if BEGIN in source else source, flags=re.M)
+    if not source.strip(): return before
+    folded = {"jupyter": {"source_hidden": True}} if hidden or _is_plumbing(source, exported) else {}
+    return [*before, cell | {"outputs": [], "execution_count": None, "source": source.splitlines(keepends=True),
+                             "metadata": cell["metadata"] | folded}]
+
+
+SAID = ("say", "claim", "check", "quiz", "guesses", "time_needed")   # a cell of one such call is there for what it shows
+
+
+def _is_plumbing(source: str, exported: bool) -> bool:
+    "Does the cell only import, or only show something? Or is it more code than one reads on the way?"
+    try: body = ast.parse(source).body
+    except SyntaxError: return False
+    if all(isinstance(n, (ast.Import, ast.ImportFrom)) for n in body): return True
+    if exported: return len(source.splitlines()) > LONG
+    return len(body) == 1 and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Call) and (
+        getattr(body[0].value.func, "id", "") in SAID)
 
 
 def _state(notebook: dict) -> str:
@@ -70,6 +90,8 @@ def learners_copy(
         name = source.relative_to(root/"nbs").as_posix()
         notebook = json.loads(source.read_text(encoding="utf-8"))
         notebook["cells"] = [mine for cell in notebook["cells"] for mine in _learners_cells(cell)]
+        if links := next_links(name):
+            notebook["cells"].append({"cell_type": "markdown", "id": "next-chapter", "metadata": {}, "source": [links]})
         for key in ("widgets", "ft_course"): notebook["metadata"].pop(key, None)   # and its receipt
         state, file = _state(notebook), target/name
         if file.exists():
@@ -85,4 +107,5 @@ def learners_copy(
             tmp.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         known[name] = state
     with atomic_path(record) as tmp: tmp.write_text(json.dumps(known, indent=1), encoding="utf-8")
+    write_landing(target)
     return kept

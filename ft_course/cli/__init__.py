@@ -7,7 +7,6 @@ from pathlib import Path
 import ft_course
 from ft_course.core.assets import ASSETS, LARGER, asset_folder, asset_table, verify_asset
 from ft_course.core import CourseError, cache_dir
-from ft_course.core.contents import contents
 
 def _short(path: Path) -> str:
     "The path with the user's own folder as `~`, so that what is printed can be shown to others."
@@ -67,10 +66,16 @@ def doctor() -> int:
     if not todo: print("  nothing is missing")
     return len(todo)
 
+OVERRIDES = {   # of JupyterLab's settings, in the learner's lab only
+    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+    "@jupyter-widgets/jupyterlab-manager:plugin": {"saveState": True},   # quizzes and checks are seen again the next day
+    "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"}} # the table of contents jumps at once
+
 def lab(folder="my-course", browser: bool = True, extra=()) -> int:
     """Makes or refreshes the learner's copy and runs JupyterLab on it until it is closed;
     returns its exit status."""
     from ft_course.classroom.copy import course_root, learners_copy
+    from ft_course.classroom.landing import FILE as START
     if importlib.util.find_spec("jupyterlab") is None:
         raise CourseError("JupyterLab is not installed here; in the folder you cloned run pip install -e '.[course]'.")
     root = course_root()
@@ -81,13 +86,12 @@ def lab(folder="my-course", browser: bool = True, extra=()) -> int:
               "Rename it and run this again to get the new one.")
     quiet = mine/".jupyter"/"labconfig"/"default_setting_overrides.json"
     quiet.parent.mkdir(parents=True, exist_ok=True)
-    quiet.write_text(json.dumps({"@jupyterlab/apputils-extension:notification":
-                                 {"fetchNews": "false", "checkForUpdates": False}}), encoding="utf-8")
+    quiet.write_text(json.dumps(OVERRIDES), encoding="utf-8")
     paths = [str(quiet.parents[1]), os.environ.get("JUPYTER_CONFIG_PATH", "")]
     env = os.environ | {"JUPYTER_CONFIG_PATH": os.pathsep.join(p for p in paths if p),
                         "TOKENIZERS_PARALLELISM": "false"}
     command = [sys.executable, "-m", "jupyterlab", str(mine), "--ServerApp.ip=127.0.0.1",
-               f"--LabApp.default_url=/lab/tree/{contents()[0].file}",
+               f"--LabApp.default_url=/lab/tree/{START}",
                "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
                *([] if browser else ["--no-browser"]), *extra]
     if getattr(os, "geteuid", lambda: 1)() == 0:   # in containers and hosted notebooks there is nobody but root

@@ -1,0 +1,61 @@
+"The page that a learner's copy opens on: what there is, how far one is, where to go on. It needs no run."
+import contextlib
+import json
+from importlib import resources
+from pathlib import Path
+
+from ft_course.classroom.progress import recall
+from ft_course.classroom.quizzes import quiz_names
+from ft_course.classroom.solutions import exercise_names
+from ft_course.core import atomic_path
+from ft_course.core.contents import Chapter, contents, hours
+
+FILE, FEEDBACK = "start.ipynb", "feedback.md"
+
+
+def _template(name: str) -> str: return (resources.files("ft_course")/"classroom"/name).read_text(encoding="utf-8")
+
+
+def _done(chapter: Chapter) -> tuple[int, int]:
+    "How many of the chapter's questions and exercises are right, and how many there are."
+    quizzes, exercises = recall("quizzes"), recall("exercises")
+    found = [quizzes.get(n, {}).get("right") for n in quiz_names() if n.startswith(f"{chapter.number}.")]
+    found += [exercises.get(n, {}).get("solved") for n in exercise_names() if n.startswith(f"{chapter.number}.")]
+    return sum(map(bool, found)), len(found)
+
+
+def start_page() -> str:
+    "The page as Markdown, for the learner whose copy the present folder is in."
+    done = {c.number: _done(c) for c in contents()}
+    todo = sorted((c for c in contents() if done[c.number][0] < done[c.number][1]), key=lambda c: not done[c.number][0])
+    rows = ["| | chapter | its question | time | done |", "|---|---|---|---|---|"]
+    for c in contents():
+        right, of = done[c.number]
+        state = "✓" if right == of else f"{right} of {of}" if right else ""
+        time = f"{hours(c.reading + c.exercises)} h"
+        rows.append(f"| {c.number}{'*'*c.core} | [{c.title}]({c.file}) | {c.question} | {time} | {state} |")
+    verb = "Go on" if any(right for right, _ in done.values()) else "Begin"
+    go_on = f"**{verb} with [{todo[0].number} {todo[0].title}]({todo[0].file}).**" if todo else "You have solved it all."
+    return _template("start.md").format(go_on=go_on, table="\n".join(rows))
+
+
+def write_landing(
+    target: Path,   # the learner's copy
+):
+    "Writes the page as it is now, and an empty feedback file where there is none."
+    with contextlib.chdir(target): text = start_page()
+    cell = {"cell_type": "markdown", "id": "start", "metadata": {}, "source": text.splitlines(keepends=True)}
+    kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+    page = {"cells": [cell], "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+    with atomic_path(target/FILE) as tmp: tmp.write_text(json.dumps(page, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    if (target/FEEDBACK).exists(): return
+    with atomic_path(target/FEEDBACK) as tmp: tmp.write_text(_template(FEEDBACK), encoding="utf-8")
+
+
+def next_links(name: str) -> str:
+    "Markdown for the end of a chapter: the one that comes next, and the start page. Empty for other notebooks."
+    files = [c.file for c in contents()]
+    if name not in files: return ""
+    following = contents()[files.index(name) + 1:][:1]
+    return " · ".join([*(f"Next: [{c.number} {c.title}](../{c.file}), *{c.question}*" for c in following),
+                       f"[All chapters](../{FILE})"])
