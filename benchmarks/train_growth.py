@@ -1,4 +1,4 @@
-"""Does training grow linearly with the rows? `FineTunedClassifier.fit`, one epoch over 1,000, 4,000 and 10,000 uncut tweets, one process each.
+"""Does training grow linearly with the rows? `FineTunedClassifier.fit`, one epoch over 1,000 and 10,000 uncut tweets, one process each.
 
 `ours` is the time for the most rows, `peer` what the fewest would cost times the growth in rows: a ratio of 1 is linear, below 1 slower than linear.
 Memory: the peak of each process beside the size of its rows (texts and token numbers) and above the smallest run's peak.
@@ -9,7 +9,7 @@ import statistics
 import subprocess
 import sys
 
-ROWS = (1000, 4000, 10000)
+ROWS = (1000, 10000)
 
 
 def size_mb(thing, seen=None) -> float:
