@@ -39,10 +39,13 @@ def test_lab_is_for_this_machine_and_this_user_only(lab):
 
 
 @needs_chromium
-def test_lab_opens_at_chapter_one(lab, tmp_path):
+def test_lab_opens_on_the_start_page_and_a_click_leads_to_a_chapter(lab, tmp_path):
     address, token, course = lab
     with page_of(f"{address}/?token={token}") as (page, elsewhere):
         try:
+            page.get_by_role("heading", name="Start here").wait_for(timeout=60_000)
+            assert page.get_by_text("No class has tried this course yet").is_visible()
+            page.get_by_role("link", name="01 Why fine-tune?").click()
             page.get_by_role("heading", name="Why fine-tune?").wait_for(timeout=60_000)
             page.wait_for_function(IDLE, timeout=60_000)
         finally: page.screenshot(path=os.environ.get("SCREENSHOT", str(tmp_path/"lab.png")))
