@@ -128,3 +128,9 @@ def test_a_name_is_loaded_when_it_is_asked_for():
     said = subprocess.run([sys.executable, "-c", "import sys; from ft_course.widgets import guesses, label, quiz; print('torch' in sys.modules)"],
                           capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "False"
+
+
+def test_a_curve_that_was_not_guessed_is_shown_all_the_same():
+    from ft_course.widgets import guess_curve
+    page = guess_curve("x.none", "How does it go?", [1, 2, 3], 0, 1, "x", "y").result([.1, .2, .3])
+    assert "You made no guess" in str(page) and "<svg" in page.markup

@@ -182,7 +182,7 @@ class GuessCurve(Guess):
         figure, ax = self._axes()
         if low is not None and high is not None: ax.fill_between(x, low, high, color=BLUE, alpha=.2, lw=0)
         named_line(ax, x, values, BLUE, "result", marker="o", ms=4)
-        named_line(ax, self.x, self.value or (), RED, "guess", marker="D", ls="--", ms=4)
+        if self.value is not None: named_line(ax, self.x, self.value, RED, "guess", marker="D", ls="--", ms=4)
         left, right = min(*x, *self.x), max(*x, *self.x)
         ax.set_xlim(left, left + 1.15*(right - left))
         return self._show(f"{values[0]:.3g} at {x[0]:g}, {values[-1]:.3g} at {x[-1]:g}", values, figure,

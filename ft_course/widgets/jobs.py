@@ -3,13 +3,13 @@ import threading
 import time
 
 from ft_course.estimators import FineTunedClassifier
-from ft_course.training import Callback, StopTraining, Validation
+from ft_course.training import Callback, StopTraining, Validation, layer_stack
 
 _running = threading.Lock()   # held while any panel trains
 
 
 class Watch(Callback):
-    "Notes a run's losses and scores; `stopping = True` ends it at the next batch, of training or of scoring."
+    "Notes a run's losses and scores; `stopping = True` ends it at the next layer, in training or in scoring."
     def __init__(
         self,
         tell=lambda watch: None,   # called when the run begins and after every step
@@ -18,7 +18,7 @@ class Watch(Callback):
         self.losses = []        # a step's
         self.points = []        # `step`, `validation_loss`
         self.evaluations = []   # an epoch's
-        self.n_steps, self.score, self.score_at, self._hook = 0, None, set(), None
+        self.n_steps, self.score, self.score_at, self._hooks = 0, None, set(), []
     def __repr__(self): return "Watch()"
     def __deepcopy__(self, memo): return self
 
@@ -26,7 +26,8 @@ class Watch(Callback):
         self.n_steps, self.evaluations, self.began = run.n_steps, run.evaluations, time.perf_counter()
         self.score = next((hook.score for hook in run.hooks if isinstance(hook, Validation)), None)
         self.score_at = {round(run.n_steps*i/8) for i in range(1, 8)} - {0, run.n_steps}
-        self._hook = run.model.get_input_embeddings().register_forward_pre_hook(self._end)   # no text is read without
+        reading = (run.model.get_input_embeddings(), *layer_stack(run.model)[1])   # what every text goes through
+        self._hooks = [module.register_forward_pre_hook(self._end) for module in reading]
         self.tell(self)
         if self.score: self._point(run)
 
@@ -51,7 +52,7 @@ class Watch(Callback):
 
     def on_train_end(self, run):
         self.ended = True
-        if self._hook: self._hook.remove()
+        for hook in self._hooks: hook.remove()
 
     @property
     def drawn(self) -> dict:
