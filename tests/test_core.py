@@ -45,7 +45,9 @@ def test_an_interrupt_between_two_renames_keeps_the_old_folder(tmp_path, monkeyp
     assert [p.name for p in tmp_path.iterdir()] == ["model"] and (tmp_path/"model"/"old").read_text() == "old"
 
 
-def test_nothing_stays_of_a_bar_in_a_notebook():
+@pytest.mark.slow
+def test_nothing_stays_of_a_bar_in_a_notebook(monkeypatch):
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
     import nbclient
     import nbformat
     code = ["from ft_course.core import progress", "import time", "for i in progress(range(6), 'walking'): time.sleep(.5)",

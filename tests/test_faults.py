@@ -48,6 +48,7 @@ def test_row_14_equal_texts_of_any_script_are_equal(text):
 def shouted(texts): return [t.upper() for t in texts]
 
 
+@pytest.mark.slow
 def test_row_15_own_code_is_said_to_be_unchecked(tmp_path):
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
@@ -73,6 +74,7 @@ def test_row_17_declared_pooling_is_followed_or_refused(tmp_path, tiny):
     assert embed(["a"], str(folder)).shape == (1, 32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["bert", "distilbert", "roberta", "gpt2", "t5", "llama"])
 def test_row_18_another_task_gets_a_new_head(family, tmp_path):
     folder, texts = str(tmp_path/"first"), ["good", "bad", "fine", "so"]
@@ -112,6 +114,7 @@ def test_row_20_numbers_of_other_libraries_are_numbers(tmp_path, tiny):
     assert FineTunedClassifier.load(fitted.save(tmp_path/"m") and tmp_path/"m").hparams == fitted.hparams
 
 
+@pytest.mark.slow
 def test_row_21_home_is_home(tmp_path, monkeypatch, tiny):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
@@ -158,6 +161,7 @@ def test_row_40_one_metric_by_name_and_an_unknown_one_at_the_door(tmp_path):
     with pytest.raises(ValueError, match="no metric 'weighted_f1'"): load_task(EXAMPLE_CSV, metric="weighted_f1")
 
 
+@pytest.mark.slow
 def test_row_41_nested_settings_and_a_grid_search(tiny, messages):
     from sklearn.model_selection import GridSearchCV
     model = FineTunedClassifier(tiny, LastLayers(1), HParams(max_steps=1)).set_params(hparams__learning_rate=.5, method__k=2, random_state=3)
@@ -173,7 +177,7 @@ def test_row_44_bars_honour_the_environment():
     code = "from ft_course.core import progress; import time; [time.sleep(.3) for _ in progress(range(10))]"
     import os
     def bar(**env): return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | env).stderr
-    assert "%|" in bar() and bar(TQDM_DISABLE="1") == ""
+    assert "%|" in bar(TQDM_DISABLE="") and bar(TQDM_DISABLE="1") == ""
 
 
 def test_row_31_ends_lie_within_the_range_and_few_items_are_said():

@@ -317,6 +317,7 @@ def test_row_39_the_audit_names_a_group_that_is_torn():
     assert found[["check", "split", "rows"]].values.tolist() == [["torn group", "test and train", 1]]
 
 
+@pytest.mark.slow
 def test_row_43_loading_and_auditing_grow_with_the_rows():
     def seconds(n):
         rng = np.random.default_rng(0)
