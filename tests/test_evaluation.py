@@ -169,11 +169,13 @@ def _answers(rng, true, right, n_labels=3):
     return np.where(rng.random(len(true)) < np.asarray(right)[true], true, (true + 1) % n_labels)
 
 
+@pytest.mark.slow
 def test_95_percent_interval_of_accuracy_covers_95_percent():
     coverage = _covered(lambda rng: (np.ones(250, int), (rng.random(250) < .8).astype(int)), "accuracy", .8)
     assert .93 <= coverage <= .97, coverage
 
 
+@pytest.mark.slow
 def test_95_percent_interval_of_macro_f1_covers_95_percent():
     share, right = np.array([.6, .25, .15]), np.array([.85, .7, .6])
     hits, called = share*right, share*right + np.roll(share*(1 - right), 1)
@@ -187,6 +189,7 @@ def test_95_percent_interval_of_macro_f1_covers_95_percent():
     assert .93 <= coverage <= .97, coverage
 
 
+@pytest.mark.slow
 def test_95_percent_interval_of_a_paired_difference_covers_95_percent():
     rng, hits = np.random.default_rng(1), 0
     for i in range(1000):
@@ -198,6 +201,7 @@ def test_95_percent_interval_of_a_paired_difference_covers_95_percent():
 
 
 @pytest.mark.parametrize("spread", [0, .01, .03, .08])
+@pytest.mark.slow
 def test_95_percent_interval_over_items_and_three_runs_covers_95_percent(spread):
     rng, hits = np.random.default_rng(3), 0
     for i in range(1000):

@@ -25,6 +25,7 @@ def said(study):
     return [(t.params, t.value) for t in study.trials]
 
 
+@pytest.mark.slow
 def test_a_stopped_search_goes_on_as_it_would_have(tiny, task, tmp_path):
     whole = search(task, 6, tmp_path/"whole.db", SPACE, tiny)
     for n in (2, 2, 5, 6): stopped = search(task, n, tmp_path/"stopped.db", SPACE, tiny)

@@ -62,6 +62,7 @@ def test_the_default_dropout_is_the_models_own(mine, small, tiny, tmp_path):
     assert small().settings["dropout"] == .1 and small(estimator=FineTunedClassifier(str(tmp_path))).settings["dropout"] == .25
 
 
+@pytest.mark.slow
 def test_stop_ends_a_scoring_and_a_step_too(mine, small, monkeypatch):
     from ft_course.hyperparameters import KnownBefore
     scoring, go_on = threading.Event(), threading.Event()
@@ -284,6 +285,7 @@ def test_a_panel_whose_cell_was_run_again_can_still_be_stopped(mine, small):
     assert small().runs["ended"].tolist() == ["stopped by you"], "its run is kept, for the next panel of this name"
 
 
+@pytest.mark.slow
 def test_moving_a_control_while_it_trains_changes_nothing(mine, small):
     def train(move):
         panel = small(name="x").reset().set(num_train_epochs=4).run()
