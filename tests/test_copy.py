@@ -94,3 +94,13 @@ def test_the_start_page_says_where_to_go_on(root, tmp_path, monkeypatch):
     learners_copy(root, tmp_path/"mine")
     page = "".join(json.loads((tmp_path/"mine"/"start.ipynb").read_text(encoding="utf-8"))["cells"][0]["source"])
     assert "**Go on with [04 " in page and "| 1 of " in page and (tmp_path/"mine"/"feedback.md").read_text() == "mine"
+
+
+@pytest.mark.parametrize("content", ['{"format": 1, "quizzes": [1], "exercises": 3}', '{"format": 1, "exercises": {"04.coverage": "yes"}}', "{"])
+def test_a_spoilt_progress_file_does_not_keep_the_start_page_from_opening(content, root, tmp_path):
+    import warnings
+    from ft_course.classroom.landing import write_landing
+    (tmp_path/".course.json").write_text("{}")
+    (tmp_path/"progress.json").write_text(content)
+    with warnings.catch_warnings(action="ignore"): write_landing(tmp_path)
+    assert "**Begin with [01 " in (tmp_path/"start.ipynb").read_text(encoding="utf-8") and (tmp_path/"progress.json").read_text() == content
