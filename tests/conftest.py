@@ -52,6 +52,10 @@ def pytest_runtest_call(item):
         raise
 
 
+def in_tests(function) -> bool:
+    return Path(__file__).parent in Path(function.__code__.co_filename).parents
+
+
 def starts_process(function, seen: set) -> bool:
     "Does this function of a test file, or one that it calls, start a process?"
     seen.add(function)
@@ -60,7 +64,7 @@ def starts_process(function, seen: set) -> bool:
     for name in {name for code in codes for name in code.co_names}:
         if name in ("subprocess", "multiprocessing"): return True
         called = function.__globals__.get(name)
-        if isinstance(called, FunctionType) and Path(__file__).parent in Path(called.__code__.co_filename).parents and called not in seen:
+        if isinstance(called, FunctionType) and in_tests(called) and called not in seen:
             if starts_process(called, seen): return True
     return False
 
@@ -70,7 +74,8 @@ def pytest_itemcollected(item):
     reasons = {mark.kwargs.get("reason") for mark in item.iter_markers("skipif")}
     if "lab" in item.fixturenames or "no Chromium on this machine" in reasons: item.add_marker("browser")
     if item.originalname == "test_notebook_runs": item.add_marker("notebook")
-    if starts_process(item.function, set()): item.add_marker("process")
+    fixtures = [defined[-1].func for name, defined in item._fixtureinfo.name2fixturedefs.items() if name != "request"]
+    if any(starts_process(f, set()) for f in (item.function, *fixtures) if isinstance(f, FunctionType) and in_tests(f)): item.add_marker("process")
 
 
 def pytest_collection_modifyitems(config, items):

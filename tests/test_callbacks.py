@@ -46,6 +46,7 @@ def test_resumed_equals_never_stopped(tiny, messages, straight, tmp_path, step):
     assert seen == list(range(step + 1, 31))
 
 
+@pytest.mark.slow
 def test_resume_keeps_early_stopping_and_its_best_weights(tiny, messages, tmp_path):
     long = HParams(learning_rate=3e-3, num_train_epochs=8, per_device_train_batch_size=8)
     validation = (messages[0][:20], messages[1][20:40])   # wrong labels: the loss soon rises
@@ -172,6 +173,7 @@ def test_divergence_keeps_the_last_good_weights(tiny, messages):
 ORDERS = {"early stopping last": lambda c: [c, EarlyStopping(2)], "early stopping first": lambda c: [EarlyStopping(2), c]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ORDERS)
 def test_the_order_of_callbacks_does_not_matter(tiny, messages, tmp_path, order):
     long = HParams(learning_rate=3e-3, num_train_epochs=8, per_device_train_batch_size=8)

@@ -235,14 +235,14 @@ def test_any_function_is_a_metric(name, function):
     true, a = rng.choice(list("abc"), 120, p=[.8, .15, .05]), rng.choice(list("abd"), (2, 120))
     b = np.where(rng.random(120) < .5, true, a[0])
     for against in (None, b):
-        quick = interval(true, a, name, against, n_draws=200)
-        general = interval(true, a, lambda r, p: function(r, p), against, n_draws=200)
+        quick = interval(true, a, name, against, n_draws=50)
+        general = interval(true, a, lambda r, p: function(r, p), against, n_draws=50)
         same = {"rtol": 1e-12} if name != "accuracy" else {"atol": .01}   # of a function it is not known that it gives a mean
         np.testing.assert_allclose([quick.value, quick.low, quick.high, quick.item_half], [general.value, general.low, general.high, general.item_half], **same)
     assert interval(true, b, lambda r, p: float(np.mean(r == "c")), n_draws=100).value == pytest.approx(np.mean(true == "c"))
 
 
-def testredrawn_scores_tie_with_the_truth():
+def test_redrawn_scores_tie_with_the_truth():
     "17 right answers in 20 are .85 and nothing beside it, so a true accuracy of .85 at an interval's end lies in it."
     ones, exact = np.ones(20, int), np.arange(21)/20
     assert np.isin(redrawn_scores(ones, [np.arange(20) < 17], "accuracy", 500, 0), exact).all()

@@ -34,6 +34,7 @@ def test_a_stopped_search_goes_on_as_it_would_have(tiny, task, tmp_path):
     assert whole.best_value == max(value for _, value in said(whole))
 
 
+@pytest.mark.slow
 def test_asking_for_fewer_trials_trains_nothing(tiny, task, tmp_path, monkeypatch):
     before = search(task, 2, tmp_path/"s.db", SPACE, tiny)
     monkeypatch.setattr(FineTunedClassifier, "fit", lambda *_, **__: pytest.fail("it trained"))

@@ -281,6 +281,7 @@ def test_an_open_index_sees_that_another_was_made_in_its_place(tmp_path):
     assert reader.refresh().documents == ["danube"]
 
 
+@pytest.mark.slow
 def test_many_small_additions_are_joined(tmp_path):
     index = opened(tmp_path)
     for n in range(105): index.add({f"d{n}": f"number {n}"})

@@ -98,6 +98,7 @@ def test_what_is_pressed_at_the_wrong_time_gets_a_sentence(mine, small):
     assert other.run(wait=True).runs["ended"].tolist() == ["finished"]
 
 
+@pytest.mark.slow
 def test_runs_and_settings_survive_a_restart_and_two_notebooks(mine, small):
     first = small().set(learning_rate=3e-3).run(wait=True)
     second = small()                                       # as after a restart: same file, new panel
@@ -207,6 +208,7 @@ def test_settings_of_another_version_fall_back_one_by_one(mine, small):
     assert panel.settings["learning_rate"] == pytest.approx(5e-3), "all settings or none"
 
 
+@pytest.mark.slow
 def test_a_full_disk_costs_no_run(mine, small, monkeypatch):
     panel = small()
     def full(*_, **__): raise OSError(28, "No space left on device")
@@ -222,6 +224,7 @@ def test_a_full_disk_costs_no_run(mine, small, monkeypatch):
     assert len(small().runs) == 1, "written as soon as there is room"
 
 
+@pytest.mark.slow
 def test_whatever_ends_a_run_is_said_and_frees_the_cores(mine, small, monkeypatch):
     panel = small()
     for error, said in ((SystemExit(3), "SystemExit"), (KeyError("x"), "KeyError"), (MemoryError(), "MemoryError")):
@@ -326,6 +329,7 @@ def test_methods_with_any_fields_have_a_panel(mine, tiny):
     assert "not known" in panel.view.cost.value
 
 
+@pytest.mark.slow
 def test_controls_at_their_ends_run_or_are_refused(mine, small):
     panel = small(controls=("learning_rate", "weight_decay", "warmup_steps", "max_grad_norm", "max_length", "dropout", "per_device_train_batch_size"))
     for end in ("low", "high"):
@@ -372,6 +376,7 @@ def test_an_export_makes_folders_and_spares_other_files(mine, small):
     assert (mine/"data"/"train.csv").read_text().startswith("text,label")
 
 
+@pytest.mark.slow
 def test_the_chosen_run_stays_chosen(mine, small):
     panel = small().set(num_train_epochs=1).run(wait=True).run(wait=True)
     panel.view.table.choose.value = 1

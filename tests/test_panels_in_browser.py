@@ -3,7 +3,6 @@ import json
 import os
 from pathlib import Path
 
-import nbformat
 from lab_in_browser import IDLE, needs_chromium, page_of
 from test_browser import Notebook, serious
 
@@ -25,20 +24,25 @@ CHAPTER_09 = Path(__file__).parents[1]/"nbs"/"2_alternatives"/"09_embeddings.ipy
 
 def play_of_chapter_09():
     "What its play section needs to run, and the section: the chapter's own cells."
-    sources = [cell["source"] for cell in nbformat.read(CHAPTER_09, 4).cells if cell["cell_type"] == "code"]
+    sources = ["".join(cell["source"]) for cell in json.loads(CHAPTER_09.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
     begin = "import pandas as pd\nfrom ft_course.data import load_task\nfrom ft_course.embeddings import *\nfrom ft_course.embeddings import ROWS"
     def with_(said): return next(source for source in sources if said in source)
     return ["\n".join([begin, with_("titles, sections = headlines.split"), with_("def search(query"), "import ipywidgets\nfrom ft_course.widgets import named"]),
             with_("interactive_output(look")]
 
 
+def write_notebook(path: Path, cells: list):
+    import nbformat   # takes seconds to import
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells],
+                                        metadata={"kernelspec": {"name": "python3", "display_name": "python3", "language": "python"}})
+    nbformat.write(notebook, path)
+
+
 def test_prompt_and_search_panels(lab, tmp_path):
     from playwright.sync_api import expect
     address, token, course = lab
     shots = os.environ.get("SCREENSHOTS", str(tmp_path))
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in CELLS + play_of_chapter_09()],
-                                        metadata={"kernelspec": {"name": "python3", "display_name": "python3", "language": "python"}})
-    nbformat.write(notebook, course/"my-course"/"panels.ipynb")
+    write_notebook(course/"my-course"/"panels.ipynb", CELLS + play_of_chapter_09())
     with page_of(f"{address}/lab/tree/panels.ipynb?token={token}") as (page, elsewhere):
         page.wait_for_function(IDLE, timeout=60_000)
         book = Notebook(page, json.loads((course/"my-course"/"panels.ipynb").read_text(encoding="utf-8"))["cells"])
@@ -112,8 +116,7 @@ guess_number("01.x", "How much?", .5, 4.5, unit="points of macro-F1")""", 'guess
 def test_keys_stay_in_a_widget_and_radios_are_groups(lab):
     "In the notebook `dd` deletes the cell and an arrow leaves it: on a slider or a choice they are the widget's."
     address, token, course = lab
-    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in GUESSES],
-                                            metadata={"kernelspec": {"name": "python3", "display_name": "python3", "language": "python"}}), course/"my-course"/"keys.ipynb")
+    write_notebook(course/"my-course"/"keys.ipynb", GUESSES)
     with page_of(f"{address}/lab/tree/keys.ipynb?token={token}") as (page, _):
         page.wait_for_function(IDLE, timeout=60_000)
         book = Notebook(page, json.loads((course/"my-course"/"keys.ipynb").read_text(encoding="utf-8"))["cells"])

@@ -474,6 +474,7 @@ def test_one_bad_request_does_not_turn_probabilities_off(server, tmp_path):
     np.testing.assert_allclose(endpoint.label_probabilities([chat_messages("", [], "good again")], ["negative", "positive"]), [[.25/.85, .6/.85]])
 
 
+@pytest.mark.slow
 def test_no_part_of_a_key_is_left_where_a_long_error_is_cut(server, tmp_path):
     pytest.importorskip("openai")
     server.mode = "long"
