@@ -282,6 +282,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
             'ft_course.models': { 'ft_course.models._config_and_licence': ( '1_foundations/base_model.html#_config_and_licence',
                                                                             'ft_course/models.py'),
                                   'ft_course.models._digest': ('1_foundations/base_model.html#_digest', 'ft_course/models.py'),
+                                  'ft_course.models._has_weights': ('1_foundations/base_model.html#_has_weights', 'ft_course/models.py'),
                                   'ft_course.models._kept': ('1_foundations/base_model.html#_kept', 'ft_course/models.py'),
                                   'ft_course.models._on_hub': ('1_foundations/base_model.html#_on_hub', 'ft_course/models.py'),
                                   'ft_course.models._scratch': ('1_foundations/base_model.html#_scratch', 'ft_course/models.py'),

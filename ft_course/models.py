@@ -8,7 +8,7 @@ __all__ = ['FAMILIES', 'MODELS', 'quiet_transformers', 'tiny', 'resolve_model', 
            'model_identity', 'load_once', 'unload']
 
 # %% ../nbs/1_foundations/02_base_model.ipynb #937797f9
-import contextlib, functools, hashlib, os
+import contextlib, functools, hashlib, json, os
 from importlib import resources
 from pathlib import Path
 
@@ -114,6 +114,7 @@ MODELS = {name: asset for name, asset in EVERY.items() if asset.hub}
 # %% ../nbs/1_foundations/02_base_model.ipynb #310d7161
 def resolve_model(
     name,  # an alias, a folder, or a Hub id
+    weights: bool = False,  # of a Hub id: they too have to be in its cache, and not only a config or a tokenizer
 ) -> dict:
     """`pretrained_model_name_or_path` and what else `from_pretrained` needs to find it.
     Raises `ValueError` for an unknown name, `CourseError` without a network."""
@@ -122,7 +123,7 @@ def resolve_model(
         try: return {"pretrained_model_name_or_path": str(asset_folder(name)), "local_files_only": True}
         except WheelGone as err:
             hub, revision = MODELS[name].hub
-            found = _on_hub(hub, revision)
+            found = _on_hub(hub, revision, weights)
             import warnings
             warnings.warn(f"{err} Using {hub} at revision {revision[:8]} from the Hub in its place; "
                           "numbers will differ from the ones in the course.", stacklevel=3)
@@ -132,19 +133,27 @@ def resolve_model(
             raise ValueError(f"{folder} holds its weights in pytorch_model.bin, which can run code when it is read; "
                              "save the model once more with save_pretrained, which writes model.safetensors")
         return {"pretrained_model_name_or_path": str(folder), "local_files_only": True}
-    if "/" in name and not name.startswith((".", "/", "~")) and name.count("/") == 1: return _on_hub(name)
+    if "/" in name and not name.startswith((".", "/", "~")) and name.count("/") == 1: return _on_hub(name, None, weights)
     raise ValueError(f"there is no model {name!r}{did_you_mean(name, MODELS)}; give one of {', '.join(MODELS)}, "
                      "the path of a model folder, or a Hub id such as distilbert/distilbert-base-uncased")
 
 # %% ../nbs/1_foundations/02_base_model.ipynb #8dffe782
-def _on_hub(name: str, revision: str | None = None) -> dict:
-    "How to load a Hub id: from the local Hub cache if it is there, else from the Hub if it answers."
+def _has_weights(folder: Path) -> bool:
+    "Does this folder of the Hub cache hold every file of a model's weights?"
+    index = folder/"model.safetensors.index.json"
+    files = set(json.loads(index.read_text())["weight_map"].values()) if index.is_file() else {"model.safetensors"}
+    return all((folder/file).is_file() for file in files)
+
+def _on_hub(name: str, revision: str | None = None, weights: bool = False) -> dict:
+    "How to load a Hub id: from the local Hub cache if what is wanted is there, else from the Hub if it answers."
     from huggingface_hub import constants, try_to_load_from_cache
     where = {"pretrained_model_name_or_path": name} | ({"revision": revision} if revision else {})
-    if isinstance(try_to_load_from_cache(name, "config.json", revision=revision), str):
+    config = try_to_load_from_cache(name, "config.json", revision=revision)
+    if isinstance(config, str) and (not weights or _has_weights(Path(config).parent)):
         return where | {"local_files_only": True}
     if not hub_answers():
-        raise CourseError(f"The model {name!r} is not in the local Hub cache and {constants.ENDPOINT} "
+        there = "only in part" if isinstance(config, str) else "not"
+        raise CourseError(f"The model {name!r} is {there} in the local Hub cache and {constants.ENDPOINT} "
                           f"cannot be reached; the models that work without it are {', '.join(MODELS)}, "
                           f"or connect once and run `hf download {name}`.")
     return where
@@ -167,7 +176,7 @@ def load_tokenizer(
 # %% ../nbs/1_foundations/02_base_model.ipynb #24f044bc
 def _with_room(name) -> dict:
     "As `resolve_model`; raises `CourseError` where memory is too short for one of the course's larger models."
-    where = resolve_model(name)
+    where = resolve_model(name, weights=True)
     check_memory(name)
     return where
 

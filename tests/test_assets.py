@@ -195,7 +195,7 @@ def test_gone_wheel_of_a_model_falls_back_to_its_hub_id(monkeypatch, tmp_path):
     from ft_course import models
     def gone(name): raise models.WheelGone("The wheel is not on the package index.")
     monkeypatch.setattr(models, "asset_folder", gone)
-    monkeypatch.setattr(models, "_on_hub", lambda name, revision=None: {"pretrained_model_name_or_path": name, "revision": revision})
+    monkeypatch.setattr(models, "_on_hub", lambda name, revision=None, weights=False: {"pretrained_model_name_or_path": name, "revision": revision})
     with pytest.warns(UserWarning, match="numbers will differ"): where = models.resolve_model("minilm")
     assert where == {"pretrained_model_name_or_path": "sentence-transformers/all-MiniLM-L6-v2", "revision": "c9745ed1d9f207416be6d2e6f8de32d1f16199bf"}
 

@@ -395,6 +395,36 @@ def test_footprint_of_a_hub_id_leaves_nothing_in_the_cache(tmp_path, card, licen
         assert loaded.endswith(str(load_causal(folder).num_parameters()))
 
 
+@pytest.mark.slow
+def test_a_model_of_which_only_the_config_is_in_the_cache_is_fetched(tmp_path):
+    from ft_course.models import load_causal, tiny
+    folder = Path(tiny("gpt2", tmp_path/"m"))
+    snapshot = tmp_path/"hf"/"hub"/"models--somebody--tiny"/"snapshots"/("0"*40)
+    shutil.copytree(folder, snapshot, ignore=shutil.ignore_patterns("*.safetensors"))
+    (snapshot.parents[1]/"refs").mkdir()
+    (snapshot.parents[1]/"refs"/"main").write_text("0"*40)
+    load = "from ft_course.models import load_causal; print(load_causal('somebody/tiny').num_parameters())"
+    with Hub(folder) as hub: assert with_hub(load, tmp_path, hub) == str(load_causal(folder).num_parameters())
+    assert with_hub(load, tmp_path, hub) == str(load_causal(folder).num_parameters()), "now it is whole, and the Hub need not answer"
+
+
+def test_weights_are_in_the_cache_when_all_their_files_are(tmp_path, monkeypatch):
+    import huggingface_hub
+    from ft_course.core import CourseError
+    folder = Path(models.tiny("gpt2", tmp_path/"m"))
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_, **__: str(folder/"config.json"))
+    monkeypatch.setattr(models, "hub_answers", lambda: False)
+    def there(): return models.resolve_model("somebody/tiny", weights=True) == {"pretrained_model_name_or_path": "somebody/tiny", "local_files_only": True}
+    assert there()
+    models.load_causal(folder).save_pretrained(folder, max_shard_size="60KB")
+    (folder/"model.safetensors").unlink(missing_ok=True)
+    shards = sorted(folder.glob("model-*.safetensors"))
+    assert len(shards) > 1 and there()
+    shards[-1].unlink()
+    with pytest.raises(CourseError, match="'somebody/tiny' is only in part in the local Hub cache.*hf download somebody/tiny"): there()
+    assert models.load_tokenizer(folder) and models.resolve_model("somebody/tiny")["local_files_only"], "its config and tokenizer can be read"
+
+
 def test_footprint_of_a_hub_id_that_is_not_there(tmp_path):
     from ft_course.models import tiny
     look = "from ft_course.core import CourseError\nfrom ft_course.models import footprint\ntry: footprint('somebody/else')\nexcept CourseError as err: print(err)"
