@@ -386,7 +386,7 @@ class Callback:
     def on_restore(self, run): pass      # every callback has begun: a checkpoint puts the run's state back here
     def on_epoch_end(self, run): pass
     def on_step_end(self, run): pass
-    def on_divergence(self, run): pass   # loss or gradient is no number any more; the step was not taken
+    def on_divergence(self, run): pass   # loss or gradient is no number any more: that step is not taken, or was the last
     def on_train_end(self, run): pass    # always, also after an error
     def state_dict(self) -> dict: return {}            # what a checkpoint has to keep of this callback
     def load_state_dict(self, state: dict): pass
@@ -493,18 +493,16 @@ def train(
             while run.step < len(plan) and not run.stop:
                 model.train()
                 run.epoch, batches = plan[run.step]
-                loss = accumulate_gradients(
-                    model, _step_batches(objective, model, rows, batches, pad_id, device), objective)
+                batches = _step_batches(objective, model, rows, batches, pad_id, device)
+                loss = accumulate_gradients(model, batches, objective)
                 norm = nn.utils.clip_grad_norm_(model.parameters(), hparams.max_grad_norm).item()
-                if not math.isfinite(loss + norm):
-                    run.tell("on_divergence")
-                    if not run.stop: raise CourseError(_diverged(run, loss, norm))
-                    break
+                if _diverged(run, loss, norm): break
                 optimizer.step(); optimizer.zero_grad()
                 run.step += 1
                 run.history.append({"step": run.step, "epoch": run.epoch, "loss": loss, "grad_norm": norm,
                                     "learning_rate": scheduler.get_last_lr()[0]})
                 scheduler.step()
+                if run.step == len(plan) and _diverged(run, objective.loss(model.eval(), batches[-1]).item()): break
                 if run.step == len(plan) or plan[run.step][0] > run.epoch: run.tell("on_epoch_end")
                 run.tell("on_step_end")
         except StopTraining as reason:
@@ -519,10 +517,15 @@ def train(
     if run.interrupt: raise run.interrupt
     return run
 
-def _diverged(run, loss, norm) -> str:
+def _diverged(run, loss: float, norm: float = 0.) -> bool:
+    "Is one of them no number? Then callbacks are told, and where none of them ends the run this raises `CourseError`."
+    if math.isfinite(loss + norm): return False
+    run.tell("on_divergence")
+    if run.stop: return True
     what = f"The loss became {loss}" if not math.isfinite(loss) else f"The gradient became {norm}"
-    return (f"{what} at step {run.step + 1} of {run.n_steps}: the learning rate "
-            f"{run.hparams.learning_rate:g} is too high for this model; try a tenth of it.")
+    where = f"at step {run.step + 1} of {run.n_steps}" if run.step < run.n_steps else f"after the last of {run.n_steps} steps"
+    raise CourseError(f"{what} {where}: the learning rate {run.hparams.learning_rate:g} is too high for this model; "
+                      "try a tenth of it.")
 
 # %% ../nbs/1_foundations/05_training.ipynb #d6cb2096
 @contextlib.contextmanager

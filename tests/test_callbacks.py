@@ -170,6 +170,22 @@ def test_divergence_keeps_the_last_good_weights(tiny, messages):
     assert np.isfinite(rescued.predict_proba(messages[0])).all()
 
 
+@pytest.mark.parametrize("steps", [1, 2])
+def test_divergence_in_the_last_step_is_seen_before_anything_is_kept(tiny, messages, tmp_path, steps):
+    class Wild(Callback):
+        def on_step_end(self, run):
+            if run.step == steps - 1: run.optimizer.param_groups[0]["lr"] = 1e30
+    rate = 1e30 if steps == 1 else 1e-3
+    hparams = HParams(rate, max_steps=steps, per_device_train_batch_size=8, warmup_steps=0, lr_scheduler_type="constant", max_grad_norm=1e-3)
+    validation = (messages[0][:9], messages[1][:9])
+    with pytest.raises(CourseError, match=f"The loss became nan after the last of {steps} steps: the learning rate .* is too high.*try a tenth"):
+        model(tiny, Checkpoint(tmp_path), Wild(), hparams=hparams).fit(*messages, validation=validation)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.warns(UserWarning, match=f"at step {steps} of {steps}; the weights of step {steps - 1} are back"):
+        rescued = model(tiny, KeepLastGood(every=1), Wild(), hparams=hparams).fit(*messages, validation=validation)
+    assert np.isfinite(rescued.predict_proba(messages[0])).all() and np.isfinite([step["loss"] for step in rescued.history_["steps"]]).all()
+
+
 ORDERS = {"early stopping last": lambda c: [c, EarlyStopping(2)], "early stopping first": lambda c: [EarlyStopping(2), c]}
 
 

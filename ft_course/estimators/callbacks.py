@@ -160,7 +160,7 @@ class KeepLastGood(Callback):
         with torch.no_grad():
             for name, p in run.model.named_parameters():
                 if name in self._weights: p.copy_(self._weights[name])
-        run.stop = (f"the loss stopped being a number at step {run.step + 1} of {run.n_steps}; "
+        run.stop = (f"the loss stopped being a number at step {min(run.step + 1, run.n_steps)} of {run.n_steps}; "
                     f"the weights of step {self._step} are back. "
                     f"Lower the learning rate {run.hparams.learning_rate:g}")
         warnings.warn(run.stop, stacklevel=2)
