@@ -141,6 +141,43 @@ def test_a_checkpoint_of_something_else_is_refused(tiny, messages, tmp_path, wha
     assert "checkpoint.pt" in str(caught.value) and "\n" not in str(caught.value) and (tmp_path/"checkpoint.pt").read_bytes() == old
 
 
+class Own(Callback):
+    def state_dict(self): return {"n": 1}
+
+
+HELD, ONCE = [EarlyStopping(1)], "EarlyStopping(patience=1, metric='validation_loss', threshold=0.0)"
+CHANGED = {
+    "patience": (HELD, [EarlyStopping(9)], f"other callbacks ({ONCE}, now EarlyStopping(patience=9,"),
+    "metric": (HELD, [EarlyStopping(1, "validation_macro_f1")], "now EarlyStopping(patience=1, metric='validation_macro_f1'"),
+    "taken out": (HELD, [], f"other callbacks ({ONCE}, now none)"),
+    "added": ([], HELD, f"other callbacks (none, now {ONCE})"),
+    "a guard": (HELD, [KeepLastGood(), *HELD], f"now {ONCE}, KeepLastGood(every=20"),
+    "one's own": ([Own()], [], "Own object>, now none)"),
+}
+
+
+@pytest.mark.parametrize("what", CHANGED)
+def test_a_checkpoint_is_refused_when_callbacks_changed(tiny, messages, tmp_path, what):
+    before, after, says = CHANGED[what]
+    validation = (messages[0][:9], messages[1][:9])
+    def fit(callbacks, *more): return model(tiny, *callbacks, Checkpoint(tmp_path, every=4), *more).fit(*messages, validation=validation)
+    with pytest.raises(RuntimeError): fit(before, BreakAt(12))
+    old = (tmp_path/"checkpoint.pt").read_bytes()
+    with pytest.raises(CourseError) as caught: fit(after)
+    assert says in str(caught.value) and "another folder" in str(caught.value) and "\n" not in str(caught.value)
+    assert (tmp_path/"checkpoint.pt").read_bytes() == old
+    class Stop(Callback):   # what keeps no state may change, and so may the order
+        def on_step_end(self, run): run.stop = "enough"
+    assert len(fit(before[::-1], Stop()).history_["steps"]) == 13
+
+
+def test_a_run_that_was_stopped_early_does_not_go_on_with_more_patience(tiny, messages, tmp_path):
+    hparams, validation = HParams(1e-2, 9, per_device_train_batch_size=8), (messages[0][:20], messages[1][20:40])
+    def fit(patience): return model(tiny, EarlyStopping(patience), Checkpoint(tmp_path), hparams=hparams).fit(*messages, validation=validation)
+    assert "was best after" in fit(1).history_["stopped"]
+    with pytest.raises(CourseError, match=r"other callbacks \(EarlyStopping\(patience=1.*now EarlyStopping\(patience=3"): fit(3)
+
+
 def test_a_damaged_checkpoint_is_one_sentence(tiny, messages, tmp_path):
     (tmp_path/"checkpoint.pt").write_bytes(b"no checkpoint")
     with pytest.raises(CourseError, match="cannot be read as a checkpoint"): model(tiny, Checkpoint(tmp_path)).fit(*messages)

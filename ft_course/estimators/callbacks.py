@@ -1,5 +1,5 @@
 "What hangs on a training run: checkpoints and exact resume, signals, a guard against divergence."
-import math, random, signal, sys, threading, warnings
+import math, random, re, signal, sys, threading, warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,11 +37,17 @@ def _names(hooks) -> list[str]:
     kinds = [type(hook).__name__ for hook in hooks]
     return [f"{kind}:{kinds[:i].count(kind)}" for i, kind in enumerate(kinds)]
 
+def _about(run) -> dict:
+    "What makes it this run, its callbacks that keep a state among it: with others it would end elsewhere."
+    kept = [hook for hook in run.hooks if type(hook).state_dict is not Callback.state_dict]
+    said = sorted(re.sub(r" at 0x\w+", "", repr(hook)) for hook in kept)   # an address is another in every process
+    return _plain(run.about) | {"callbacks": ", ".join(said) or "none"}
+
 @dataclass
 class Checkpoint(Callback):
     """Keeps the run's state in `folder`/checkpoint.pt, every `every` steps and at its end;
-    a `fit` of the same estimator on the same rows goes on from there.
-    Raises `CourseError` for a checkpoint of something else."""
+    a `fit` of the same estimator on the same rows, with the same callbacks of those that keep a state
+    (`EarlyStopping`, `KeepLastGood`), goes on from there. Raises `CourseError` for a checkpoint of something else."""
     folder: str
     every: int = 100   # steps between two checkpoints
     _saved = 0         # the step of the last one
@@ -65,7 +71,7 @@ class Checkpoint(Callback):
         except Exception as err:
             raise CourseError(f"{self.file} cannot be read as a checkpoint ({type(err).__name__}); "
                               "delete it to train from the start.") from err
-        self._compare(about, _plain(run.about))
+        self._compare(about, _about(run))
         run.model.load_state_dict(state["model"])
         run.optimizer.load_state_dict(state["optimizer"])
         run.scheduler.load_state_dict(state["scheduler"])
@@ -88,7 +94,7 @@ class Checkpoint(Callback):
     def save(self, run):
         "Writes the run's state, whole or not at all."
         hooks = {name: hook.state_dict() for hook, name in zip(run.hooks, _names(run.hooks))}
-        kept = {"about": run.about, "step": run.step, "epoch": run.epoch, "history": run.history,
+        kept = {"about": _about(run), "step": run.step, "epoch": run.epoch, "history": run.history,
                 "evaluations": run.evaluations, "hooks": hooks, "random": _random_states(),
                 "stop": "" if run.stop.startswith(_SIGNALLED) else run.stop}
         states = {name: getattr(run, name).state_dict() for name in ("model", "optimizer", "scheduler")}
