@@ -436,7 +436,7 @@ def generate(
     def finished(texts):
         if stream: stream(until(texts[0], stop))
         return [any(s in t for s in stop) for t in texts]
-    with seeded(int(random_state or 0)), quiet_transformers():
+    with seeded(int(random_state or 0) if temperature else None), quiet_transformers():
         answers = generate_texts(network, tokenizer, [{"input_ids": ids} for ids in rows], int(max_new_tokens),
                                  1 if stream else 16, finished if stop or stream else None, **draw)
     return [until(text, stop) for text in answers]

@@ -20,7 +20,7 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 
-from .core import CourseError, progress, seeded
+from .core import CourseError, one_at_a_time, progress, seeded
 from .models import best_device
 
 # %% ../nbs/1_foundations/05_training.ipynb #9426c4d9
@@ -461,6 +461,7 @@ def _step_batches(objective, model, rows, batches, pad_id, device) -> list[dict]
     return found
 
 # %% ../nbs/1_foundations/05_training.ipynb #b6cd601b
+@one_at_a_time()   # a second run waits for the first, also one of another notebook
 def train(
     model: nn.Module,
     rows: list[dict],          # as the objective's `rows` makes them

@@ -7,6 +7,7 @@ import pytest
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("MPLBACKEND", "agg")
+os.environ.setdefault("FT_COURSE_PARALLEL", "1")   # the workers do not wait for each other's trainings
 if "PYTEST_XDIST_WORKER" in os.environ: os.environ.setdefault("OMP_NUM_THREADS", "1")   # the other core has a worker of its own
 
 ROOT = Path(__file__).resolve().parents[1]

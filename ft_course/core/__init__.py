@@ -4,7 +4,7 @@ from ft_course.core.errors import CourseError, did_you_mean, disk_error
 from ft_course.core.files import atomic_path, locked, one_writer
 from ft_course.core.paths import cache_dir
 from ft_course.core.progress import Meter, progress
-from ft_course.core.seeds import seeded
+from ft_course.core.seeds import one_at_a_time, seeded
 
 __all__ = ["CourseError", "Meter", "Sentence", "alternative_text", "atomic_path", "cache_dir", "claim", "did_you_mean",
-           "disk_error", "figures", "locked", "one_writer", "progress", "say", "seeded"]
+           "disk_error", "figures", "locked", "one_at_a_time", "one_writer", "progress", "say", "seeded"]

@@ -2,6 +2,7 @@
 import threading
 import time
 
+from ft_course.core import one_at_a_time
 from ft_course.estimators import FineTunedClassifier
 from ft_course.training import Callback, StopTraining, Validation, layer_stack
 
@@ -14,7 +15,7 @@ class Watch(Callback):
         self,
         tell=lambda watch: None,   # called when the run begins and after every step
     ):
-        self.tell, self.stopping, self.ended = tell, False, False
+        self.tell, self.stopping, self.ended, self.waiting = tell, False, False, ""   # the last: for whom, in a sentence
         self.losses = []        # a step's
         self.points = []        # `step`, `validation_loss`
         self.evaluations = []   # an epoch's
@@ -30,6 +31,13 @@ class Watch(Callback):
         self._hooks = [module.register_forward_pre_hook(self._end) for module in reading]
         self.tell(self)
         if self.score: self._point(run)
+
+    def wait(self, said: str):
+        "Another training has its turn."
+        if not self.waiting:
+            self.waiting = said
+            self.tell(self)
+        self._end()
 
     def _end(self, *module_and_input):
         if self.stopping: raise StopTraining("stopped by you")
@@ -97,8 +105,11 @@ class Job:
         start = time.perf_counter()
         try:
             self.estimator.set_params(callbacks=(self.watch, *self.estimator.callbacks))
-            self.estimator.fit(*self.task.split("train"), validation=self.task.split("validation"))
+            with one_at_a_time(self.watch.wait):
+                start, self.watch.waiting = time.perf_counter(), ""
+                self.estimator.fit(*self.task.split("train"), validation=self.task.split("validation"))
             self.ended = self.estimator.history_["stopped"] or "finished"
+        except StopTraining as reason: self.ended = str(reason)   # while it waited
         except BaseException as err: self.failed = err   # also a SystemExit: the panel has to say that it ended
         self.watch.ended, self.seconds = True, time.perf_counter() - start
         try: self.when_done(self)

@@ -142,7 +142,7 @@ class Experiment(Panel):
         if job.watch.ended: return self._say("The training has ended; its model is being scored.")
         job.watch.stopping = True
         if not mine: return self._say("Stopping the other panel's run…")
-        return self._say("Stopping…" if job.watch.n_steps else "Stopping, as soon as the model is loaded…")
+        return self._say("Stopping…" if job.watch.n_steps or job.watch.waiting else "Stopping, as soon as the model is loaded…")
 
     def wait(self, seconds: float = None) -> "Experiment":
         "Returns when the run has ended, or after so many seconds."
@@ -189,7 +189,7 @@ class Experiment(Panel):
         self.view.curves.value = loss_curves(run, self.kept.pinned, self.old_task)
 
     def _news(self, watch: Watch):
-        if not watch.losses and not watch.stopping: self._say(f"Training: {watch.n_steps} steps.")
+        if not watch.losses and not watch.stopping: self._say(watch.waiting or f"Training: {watch.n_steps} steps.")
         if not watch.losses or time.perf_counter() - self._drawn_at < .7: return
         self._drawn_at = time.perf_counter()
         with contextlib.suppress(Exception): self._draw()   # a picture that fails does not end the run
