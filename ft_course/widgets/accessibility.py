@@ -50,8 +50,9 @@ export default { render({ el }) {
 
 _ASLEEP = """<style>
 .widget-vbox.jupyter-widgets-disconnected:not(.jupyter-widgets-disconnected *)::after {
-  content: "Asleep, so a click would be lost: run this cell to wake it."; font-weight: bold; padding: .4em 0}
+  content: "Asleep, so a click would be lost: run this cell to wake it."; font-weight: bold; padding: .4em 0; order: -1}
 .widget-vbox.jupyter-widgets-disconnected:not(.jupyter-widgets-disconnected *) > * {opacity: .6; pointer-events: none}
+.jupyter-widgets-disconnected::before {display: none}
 </style>"""   # JupyterLab sets the class where the kernel was restarted, and where the widget came back from the file
 
 def named() -> ipw.DOMWidget:
