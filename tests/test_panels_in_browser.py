@@ -50,16 +50,21 @@ def test_prompt_and_search_panels(lab, tmp_path):
         # one text, asked twice under other settings
         prompts = book.run(0)
         prompts.get_by_role("textbox", name="text").fill("I have lost my library card.")
-        prompts.get_by_role("textbox", name="text").press("Tab")
-        prompts.get_by_role("button", name="Ask").click()
+        prompts.get_by_role("textbox", name="text").press("Enter")
         bars = prompts.get_by_role("status").locator("table")
         expect(bars.locator("tr")).to_have_count(4, timeout=60_000)
         before = bars.inner_text()
         assert abs(sum(int(p) for p in before.replace("%", " ").split() if p.isdigit()) - 100) <= 2
         prompts.get_by_label("calibration").first.focus()
-        page.keyboard.press("ArrowDown" if prompts.locator("select").count() else "ArrowRight")
+        page.keyboard.press("ArrowRight")
+        expect(prompts.get_by_role("status")).to_contain_text("From before the change")
+        prompts.get_by_role("combobox", name="wording").select_option("quoted")
+        expect(prompts).to_contain_text('The wording: The message: "{text}"')
+        prompts.get_by_role("checkbox", name="show the whole prompt").check()
+        expect(prompts).to_contain_text('user: The message: "I have lost my library card."')
         prompts.get_by_role("button", name="Ask").click()
         expect(bars).not_to_have_text(before, timeout=60_000)
+        assert prompts.locator(".jp-OutputArea-output .widget-vbox").first.evaluate("box => box.scrollWidth <= box.clientWidth")
 
         # a search by both, by words only, and with a threshold that nothing reaches
         search = book.run(1)
