@@ -11,6 +11,7 @@ from ft_course.classroom.quizzes import quiz_names, quiz_question
 from ft_course.classroom.exercises import evaluate_exercise, exercise, find_exercise
 from ft_course.classroom.expect import Wrong, expect, expect_call, shown
 from ft_course.classroom.solutions import BEGIN, END, exercise_names, gather_solutions, without_solution
+from ft_course.classroom.texts import exercise_title
 from ft_course.core.contents import chapter, contents
 from ft_course.core.display import marked_up
 
@@ -52,6 +53,44 @@ def test_an_object_of_the_wrong_type_gets_a_sentence(name):
     for value in (object(), [[]], "text", 3.5, lambda *a, **k: object(), lambda *a, **k: 1/0):
         outcome = evaluate_exercise(name, dict.fromkeys(find_exercise(name).wants, value))
         assert outcome.state in ("wrong", "not attempted") and outcome.message and "Traceback" not in outcome.message
+
+
+@pytest.mark.parametrize("name", exercise_names())
+def test_a_title_is_the_chapters(name):
+    notebook = json.loads((ROOT/"nbs"/chapter(name.split(".")[0]).file).read_text(encoding="utf-8"))
+    prose = "\n".join("".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "markdown")
+    title = exercise_title(name).removesuffix(f" ({name})")
+    assert f"### {title}\n" in prose or f"**{title}" in prose
+
+
+@pytest.fixture
+def shell(monkeypatch, tmp_path):
+    "A notebook's kernel, its variables those of `__main__`."
+    import IPython
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
+    shell = InteractiveShell(ipython_dir=str(tmp_path), config=Config({"HistoryManager": {"enabled": False}}))
+    monkeypatch.setattr(IPython, "get_ipython", lambda: shell)
+    monkeypatch.setitem(__import__("sys").modules, "__main__", shell.user_module)
+    return lambda cell: shell.run_cell(cell, store_history=True)
+
+
+@pytest.mark.parametrize("broken", ["def twice(x): return (2*x", "1/0\ndef twice(x): return 2*x + 1", "def twice(x): return 2*x\n1 +"])
+def test_a_cell_that_ended_in_an_error_is_not_judged(mine, shell, broken):
+    "0.4.0 judged the function of the cell before, and said whatever that deserved."
+    double("00.twice")
+    shell(broken)
+    assert "ended in an error, so it was not judged" in repr(check("00.twice"))
+    shell("def twice(x): return 2*x")
+    assert check("00.twice").outcome.state == "solved"
+    shell(broken)
+    box = check("00.twice")
+    assert box.outcome.state == "not attempted" and "last cell with `twice` ended in an error" in repr(box)
+    assert recall("exercises", "00.twice")["attempts"] == 1
+    shell("def twice(x):\n    return 3*x")
+    assert check("00.twice").outcome.state == "wrong"
+    shell("from functools import partial\ntwice = partial(lambda a, x: a*x, 2)")
+    assert check("00.twice").outcome.state == "solved", "made by other code"
 
 
 @pytest.mark.parametrize("number", [c.number for c in contents()])

@@ -68,6 +68,12 @@ def test_pages_count_what_is_done(mine):
     assert f'<a href="{chapter("06").file}">Hyperparameters</a>' in progress_page()._repr_html_()
 
 
+def test_pages_name_things_as_the_chapters_do_and_lead_there(mine):
+    page = chapter_page("06")
+    assert "Warm-up: how many steps? (06.steps)" in page and page.startswith("06 Hyperparameters")
+    assert f'<a href="{chapter("06").file}">06 Hyperparameters</a></caption>' in page.markup
+
+
 def test_a_progress_file_that_is_a_folder_is_left_alone(mine):
     (mine/"progress.json").mkdir()
     (mine/"progress.json"/"thesis.txt").write_text("mine")

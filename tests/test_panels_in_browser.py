@@ -50,16 +50,21 @@ def test_prompt_and_search_panels(lab, tmp_path):
         # one text, asked twice under other settings
         prompts = book.run(0)
         prompts.get_by_role("textbox", name="text").fill("I have lost my library card.")
-        prompts.get_by_role("textbox", name="text").press("Tab")
-        prompts.get_by_role("button", name="Ask").click()
+        prompts.get_by_role("textbox", name="text").press("Enter")
         bars = prompts.get_by_role("status").locator("table")
         expect(bars.locator("tr")).to_have_count(4, timeout=60_000)
         before = bars.inner_text()
         assert abs(sum(int(p) for p in before.replace("%", " ").split() if p.isdigit()) - 100) <= 2
         prompts.get_by_label("calibration").first.focus()
-        page.keyboard.press("ArrowDown" if prompts.locator("select").count() else "ArrowRight")
+        page.keyboard.press("ArrowRight")
+        expect(prompts.get_by_role("status")).to_contain_text("From before the change")
+        prompts.get_by_role("combobox", name="wording").select_option("quoted")
+        expect(prompts).to_contain_text('The wording: The message: "{text}"')
+        prompts.get_by_role("checkbox", name="show the whole prompt").check()
+        expect(prompts).to_contain_text('user: The message: "I have lost my library card."')
         prompts.get_by_role("button", name="Ask").click()
         expect(bars).not_to_have_text(before, timeout=60_000)
+        assert prompts.locator(".jp-OutputArea-output .widget-vbox").first.evaluate("box => box.scrollWidth <= box.clientWidth")
 
         # a search by both, by words only, and with a threshold that nothing reaches
         search = book.run(1)
@@ -136,3 +141,33 @@ def test_keys_stay_in_a_widget_and_radios_are_groups(lab):
             assert page.evaluate("() => [window.jupyterapp.shell.currentWidget.content.widgets.length, window.jupyterapp.shell.currentWidget.content.activeCellIndex]") == [3, at]
         assert radios.nth(1).is_checked()
         assert number.locator(".widget-readout").inner_text() != "2.5", "the arrow moved the slider"
+
+
+ASLEEP = "box => getComputedStyle(box, '::after').content"
+
+
+def test_a_widget_without_its_kernel_says_so_and_takes_no_answer(lab):
+    "After a restart, and when it comes back from the file the next day; run again, it is awake."
+    address, token, course = lab
+    write_notebook(course/"my-course"/"asleep.ipynb", [GUESSES[0], 'quiz("01")'])
+    with page_of(f"{address}/lab/tree/asleep.ipynb?token={token}") as (page, _):
+        page.wait_for_function(IDLE, timeout=60_000)
+        book = Notebook(page, json.loads((course/"my-course"/"asleep.ipynb").read_text(encoding="utf-8"))["cells"])
+        def state(i):
+            box = book.show(i).locator(".jp-OutputArea-output .widget-vbox").first
+            box.wait_for(timeout=20_000)
+            page.wait_for_timeout(500)
+            inputs = box.locator("input, button")
+            return "run this cell" in box.evaluate(ASLEEP), inputs.evaluate_all("all => all.every(i => i.closest('[inert]'))")
+        for i in (0, 1): book.run(i)
+        assert [state(0), state(1)] == [(False, False)]*2
+        page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+        page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+        page.wait_for_function(IDLE, timeout=60_000)
+        assert [state(0), state(1)] == [(True, True)]*2
+        page.reload()
+        page.wait_for_function(IDLE, timeout=60_000)
+        assert [state(0), state(1)] == [(True, True)]*2
+        if shots := os.environ.get("SCREENSHOTS"): page.screenshot(path=f"{shots}/asleep.png")
+        book.run(0)
+        assert [state(0), state(1)] == [(False, False), (True, True)]

@@ -20,6 +20,32 @@ def test_the_panel_asks_and_says_what_is_wrong(capsys):
     assert "Token indices" not in capsys.readouterr().err
 
 
+def test_enter_asks_and_an_empty_text_is_refused():
+    panel = prompt_panel(load_task(EXAMPLE_CSV), "Where to?", model="no-such-model")
+    assert panel.text.layout.width == "auto" and "loads the model" in panel.picture.said
+    asked = []
+    panel.answer = lambda: asked.append(panel.text.value) or ("children 60%", "<p>60</p>")
+    panel.set("My card is lost.").text._handle_custom_msg({"event": "submit"}, [])
+    assert asked == ["My card is lost."] and panel.picture.said == "children 60%"
+    panel.set("  ").ask()
+    assert asked == ["My card is lost."] and panel.picture.said == "Type a text first."
+
+
+def test_the_wording_and_the_prompt_are_shown_and_old_bars_are_dimmed():
+    panel = prompt_panel(load_task(EXAMPLE_CSV), "Where to?", {"plain": "{text}", "a name that is longer than a slider's": "Asked <b>{text}</b>"}, n_examples=2)
+    panel.answer = lambda: ("children 60%", "<p>60</p>")
+    panel.ask()
+    assert "opacity" not in panel.picture.value
+    panel.set("My card is lost.", template="a name that is longer than a slider's", n_examples=1)
+    assert "opacity" in panel.picture.value and "before the change" in panel.picture.said
+    assert "Asked &lt;b&gt;{text}&lt;/b&gt;" in panel.wording.value and "lost" not in panel.prompt.value
+    panel.whole.value = True
+    assert [turn["role"] for turn in panel.turns()] == ["system", "user", "assistant", "user"]
+    assert "Asked &lt;b&gt;My card is lost.&lt;/b&gt;" in panel.prompt.value and "Where to?" in panel.prompt.value
+    panel.text.value = "Another."
+    assert "Another." in panel.prompt.value and "lost" not in panel.prompt.value
+
+
 def test_what_is_written_is_shown_as_characters():
     show = writing_view()
     show("<script>alert(1)</script>")

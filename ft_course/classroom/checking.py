@@ -4,11 +4,12 @@ import sys
 
 import ipywidgets as ipw
 
-from ft_course.classroom.exercises import Exercise, Outcome, evaluate_exercise, find_exercise
+from ft_course.classroom.exercises import Exercise, Outcome, evaluate_exercise, find_exercise, unfinished_cell
 from ft_course.classroom.expect import in_words
 from ft_course.classroom.progress import keep, recall
 from ft_course.classroom.running import guarded
 from ft_course.classroom.solutions import exercise_names, model_solutions
+from ft_course.classroom.texts import exercise_title
 from ft_course.core import CourseError
 from ft_course.core.display import Page, marked_up
 
@@ -48,8 +49,9 @@ def check(
     objects: dict = None,  # where to look the objects up; the notebook's variables by default
 ):                         # a widget with the outcome, hints and solution; its text is the outcome
     "Checks an exercise and records the attempt in the learner's file."
+    unfinished = unfinished_cell(name) if objects is None else None
     objects = vars(sys.modules["__main__"]) if objects is None else objects
-    outcome = evaluate_exercise(name, objects)
+    outcome = unfinished or evaluate_exercise(name, objects)
     said = [f"{SIGNS[outcome.state]} {outcome.message}"]
     if outcome.state != "not attempted":
         before = recall("exercises", name)
@@ -66,7 +68,7 @@ def _so_far(name: str) -> list[str]:
     these = [n for n in exercise_names() if n.startswith(f"{chapter}.")]
     left = [n for n in these if n != name and not done.get(n, {}).get("solved")]
     if not left: return [f"All {len(these)} of this chapter are solved."] if these else []
-    return [f"{len(these) - len(left)} of {len(these)} solved, next: {left[0]}."]
+    return [f"{len(these) - len(left)} of {len(these)} solved, next: {exercise_title(left[0])}."]
 
 
 def _drawn(exercise: Exercise, objects: dict) -> list[str]:

@@ -1,6 +1,7 @@
 "Exercises: a check, three hints, and what the check found."
 import importlib.util
 import inspect
+import re
 from dataclasses import dataclass
 
 from ft_course.classroom.expect import NotAttempted, Wrong, in_words, shown
@@ -19,6 +20,7 @@ class Exercise:
     level: str       # "warm-up", "core" or "stretch"
     check: object    # a function of the named objects, each of them a function or a class
     hints: list      # three, from a nudge to nearly the answer
+    title: str = ""  # as the chapter says it
     draw: object = None   # (named objects) -> matplotlib Figure, shown with every attempt
 
     @property
@@ -31,7 +33,7 @@ def exercise(
     name: str,
     draw=None,
 ):
-    "Decorator: makes a function the check of the exercise `name`; its level and hints stand in the chapter's file."
+    "Decorator: makes a function the check of the exercise `name`; its title, level and hints stand in the chapter's file."
     chapter, _, key = name.partition(".")
     def registered(check):
         _exercises[name] = Exercise(name, check=check, draw=draw, **chapter_texts("hints", chapter)[key])
@@ -57,6 +59,24 @@ def find_exercise(
     if name not in _exercises:
         raise ValueError(f"there is no exercise {name!r}{did_you_mean(name, [*_exercises, *exercise_names()])}")
     return _exercises[name]
+
+
+def unfinished_cell(
+    name: str,
+) -> Outcome | None:
+    "Says so where the notebook's newest cell that defines what the exercise asks for ended in an error before it did."
+    from IPython import get_ipython
+    if (shell := get_ipython()) is None: return None
+    cells = shell.user_ns.get("In", [])
+    for n in find_exercise(name).wants:
+        defining = [i for i, cell in enumerate(cells) if re.search(rf"^[ \t]*(?:async +)?(?:def|class) +{n}\b", cell, re.M)]
+        try: source = "".join(inspect.findsource(shell.user_ns[n])[0]).strip() if n in shell.user_ns else None
+        except (OSError, TypeError): continue   # made by other code
+        made = [-1] if source is None else [i for i, cell in enumerate(cells) if cell.strip() == source]
+        if defining and made and made[-1] < defining[-1]:
+            return Outcome(name, "not attempted", f"The last cell with `{n}` ended in an error, so it was not judged: "
+                           "mend what the error says, run the cell, then this one again.")
+    return None
 
 
 def evaluate_exercise(

@@ -4,6 +4,7 @@ import textwrap
 from ft_course.classroom.progress import recall
 from ft_course.classroom.quizzes import quiz_names, quiz_question
 from ft_course.classroom.solutions import exercise_names
+from ft_course.classroom.texts import exercise_title
 from ft_course.core.contents import chapter as chapter_of
 from ft_course.core.contents import contents, hours
 from ft_course.core.display import Page, Sentence, link, marked_up, table_page
@@ -41,8 +42,9 @@ def chapter_page(
         question = textwrap.shorten(quiz_question(name)["question"], 80, placeholder=" …")
         return Page(question, marked_up(question))
     rows = [["quiz", asked(n), _quiz_state(quizzes.get(n, {}))] for n in _of(chapter, quiz_names())]
-    rows += [["exercise", n, _exercise_state(exercises.get(n, {}))] for n in _of(chapter, exercise_names())]
-    return table_page(f"{chapter} {chapter_of(chapter).title}", ["", "question", "state"], rows)
+    rows += [["exercise", exercise_title(n), _exercise_state(exercises.get(n, {}))] for n in _of(chapter, exercise_names())]
+    found = chapter_of(chapter)
+    return table_page(link(f"{chapter} {found.title}", found.file), ["", "question", "state"], rows)
 
 
 def progress_page() -> Page:

@@ -46,7 +46,7 @@ def link(
 
 
 def table_page(
-    title: str,
+    title: str,        # or a page, such as a `link`
     columns: list[str],
     rows: list[list],  # of texts, numbers, or pages such as a `link`
 ) -> Page:
@@ -54,11 +54,11 @@ def table_page(
     lines = [[str(c) for c in line] for line in (columns, *rows)]
     widths = [max(map(len, column)) for column in zip(*lines)]
     text = "\n".join([title, *("  ".join(c.ljust(w) for c, w in zip(line, widths)).rstrip() for line in lines)])
-    def cell(c, tag, more=""):
-        return f'<{tag} style="text-align:left"{more}>{c.markup if isinstance(c, Page) else html.escape(str(c))}</{tag}>'
+    def markup(c): return c.markup if isinstance(c, Page) else html.escape(str(c))
+    def cell(c, tag, more=""): return f'<{tag} style="text-align:left"{more}>{markup(c)}</{tag}>'
     head = "".join(cell(c, "th", ' scope="col"') for c in columns)
     body = "".join(f"<tr>{''.join(cell(c, 'td') for c in line)}</tr>" for line in rows)
-    return Page(text, f"<table><caption style='text-align:left'>{html.escape(title)}</caption>"
+    return Page(text, f"<table><caption style='text-align:left'>{markup(title)}</caption>"
                       f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
 
 

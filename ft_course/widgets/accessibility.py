@@ -1,4 +1,4 @@
-"Names for sliders and radios, keys that stay inside, lines that are spoken when they change, choices that wrap."
+"Names for sliders and radios, keys that stay inside, a line where no kernel listens, lines that are spoken, choices that wrap."
 import html
 
 import ipywidgets as ipw
@@ -21,32 +21,45 @@ function name(root) {
     for (const radio of box.querySelectorAll('input')) radio.name = group;
   }
 }
+function rest(box) {   // no kernel listens: nothing can be clicked or typed that would be lost
+  const asleep = box?.classList.contains('jupyter-widgets-disconnected');
+  for (const child of box?.children ?? []) child.inert = asleep;
+}
 function keep(event) {   // a letter or an arrow is for the widget: for the notebook "dd" deletes the cell
   const ours = !event.ctrlKey && !event.metaKey && !event.altKey && !['Enter', 'Escape', 'Tab'].includes(event.key);
   if (ours && event.target.closest('.jupyter-widgets')) event.stopPropagation();
 }
 export default { render({ el }) {
-  let watch = null, root = null;
+  let watch = null, root = null, box = null;
   const begin = () => {
     root = el.closest('.jp-OutputArea, .widget-vbox')?.parentElement ?? document.body;
-    name(root);
+    box = el.closest('.widget-vbox');
+    const look = () => { name(root); rest(box); };
+    look();
     root.addEventListener('keydown', keep);
-    watch = new MutationObserver(() => name(root));
-    watch.observe(root, { subtree: true, childList: true, characterData: true });
+    watch = new MutationObserver(look);
+    watch.observe(root, { subtree: true, childList: true, characterData: true, attributes: true, attributeFilter: ['class'] });
   };
   const timer = setTimeout(begin, 50);
-  return () => { clearTimeout(timer); watch?.disconnect(); root?.removeEventListener('keydown', keep); };
+  return () => {   // also where the kernel was restarted
+    clearTimeout(timer); watch?.disconnect(); root?.removeEventListener('keydown', keep);
+    setTimeout(() => rest(box), 50);
+  };
 } };
 """
 
+_ASLEEP = """<style>
+.widget-vbox.jupyter-widgets-disconnected:not(.jupyter-widgets-disconnected *)::after {
+  content: "Asleep, so a click would be lost: run this cell to wake it."; font-weight: bold; padding: .4em 0; order: -1}
+.widget-vbox.jupyter-widgets-disconnected:not(.jupyter-widgets-disconnected *) > * {opacity: .6; pointer-events: none}
+.jupyter-widgets-disconnected::before {display: none}
+</style>"""   # JupyterLab sets the class where the kernel was restarted, and where the widget came back from the file
 
 def named() -> ipw.DOMWidget:
-    """An invisible widget that names the sliders around it (aria-label, aria-valuetext), makes groups of radios,
-    and keeps what is typed there from the notebook."""
+    """An invisible widget that names the sliders around it (aria-label, aria-valuetext), makes groups of radios, keeps what
+    is typed there from the notebook, and lets the page say which widgets have no kernel behind them."""
     import anywidget
-    names = anywidget.AnyWidget(_esm=_NAMES)
-    names.layout.display = "none"
-    return names
+    return ipw.Box([anywidget.AnyWidget(_esm=_NAMES), ipw.HTML(_ASLEEP)], layout={"display": "none"})
 
 
 class Status(ipw.HTML):

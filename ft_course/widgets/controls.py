@@ -107,6 +107,8 @@ def _slider(control: Control, value):
     if control.kind == "int":
         low, high = min(control.low, value), max(control.high, value)
         return ipw.IntSlider(value=value, min=low, max=high, **style)
+    if control.kind == "choice" and all(isinstance(v, str) for v in control.options):   # a slider cuts long names off
+        return ipw.Dropdown(value=value, options=_labelled(control.options), **style)
     return ipw.SelectionSlider(value=value, options=_labelled(_stops(control, value)), **style)
 
 

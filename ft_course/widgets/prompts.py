@@ -3,20 +3,10 @@ import html
 
 import ipywidgets as ipw
 
-from ft_course.core import CourseError
+from ft_course.core.display import marked_up
 from ft_course.prompting import PromptClassifier
-from ft_course.widgets.accessibility import Panel, Status, named
+from ft_course.widgets.asking import AskPanel, bars
 from ft_course.widgets.controls import Control, Controls
-from ft_course.widgets.svg import BLUE
-
-
-def bars(probabilities: dict) -> str:
-    "The probabilities as HTML, a bar a label, with the figures."
-    def line(label, p):
-        return (f"<tr><td style='padding-right:1em'>{html.escape(str(label))}</td><td style='width:16em'>"
-                f"<div style='background:{BLUE};height:1em;width:{100*p:.1f}%'></div></td>"
-                f"<td style='text-align:right'>{100*p:.0f} %</td></tr>")
-    return f"<table>{''.join(line(label, p) for label, p in probabilities.items())}</table>"
 
 
 def _prompt_controls(templates: dict, most: int) -> Controls:
@@ -31,7 +21,7 @@ def _prompt_controls(templates: dict, most: int) -> Controls:
                                "random_state": 0})
 
 
-class PromptPanel(Panel):
+class PromptPanel(AskPanel):
     "A panel on which one text is asked about: number of examples, wording, calibration; the labels' probabilities as bars."
     def __init__(
         self,
@@ -43,13 +33,15 @@ class PromptPanel(Panel):
         text: str = "",             # what stands in the text field at first
     ):
         self.task, self.instruction, self.model = task, instruction, model
-        self.templates, text = templates or {"text only": "{text}"}, text or task.split("validation")[0][0]
-        self.controls, self.picture, self.probabilities = _prompt_controls(self.templates, n_examples), Status(), None
-        self.text = ipw.Text(value=text, description="text", layout={"width": "100%"})
-        self.button = ipw.Button(description="Ask", tooltip="ask the model with these settings",
-                                 button_style="primary")
-        self.button.on_click(lambda _: self.ask())
-        self.view = ipw.VBox([self.text, self.controls, self.button, self.picture, named()])
+        self.templates, self.probabilities = templates or {"text only": "{text}"}, None
+        self.controls = _prompt_controls(self.templates, n_examples)
+        self.wording, self.prompt = ipw.HTML(), ipw.HTML()
+        self.whole = ipw.Checkbox(description="show the whole prompt", indent=False)
+        super().__init__(text or task.split("validation")[0][0], self.controls, self.wording, self.whole, self.prompt,
+                         waits="The first Ask loads the model, which takes some seconds.")
+        self.controls.on_change(self.changed)
+        self.whole.observe(lambda _: self._describe(), "value")
+        self._describe()
 
     def set(self, text: str | None = None, **settings) -> "PromptPanel":
         "Types a text and sets controls. Raises `ValueError` for what there is not."
@@ -64,17 +56,30 @@ class PromptPanel(Panel):
                                 templates=(self.templates[values["template"]],),
                                 calibrate=values["calibrate"], random_state=values["random_state"])
 
+    def changed(self):
+        super().changed()
+        self._describe()
+
+    def turns(self) -> list[dict]:
+        "The turns that are sent to the model with the text as it stands: role and content of each."
+        model = self.estimator().fit(*self.task.split("train"))
+        return model.conversations(model.templates[0], [self.text.value], model.examples_for([self.text.value]))[0]
+
+    def _describe(self):
+        self.wording.value = f"The wording: {marked_up('`' + self.templates[self.controls.values['template']] + '`')}"
+        turns = self.turns() if self.whole.value else []
+        lines = [f"<strong>{turn['role']}</strong>: {html.escape(turn['content'])}" for turn in turns]
+        self.prompt.value = f"<div style='white-space:pre-wrap;line-height:1.4'>{chr(10).join(lines)}</div>"
+
+    def answer(self) -> tuple[str, str]:
+        model = self.estimator().fit(*self.task.split("train"))
+        self.probabilities = dict(zip(model.classes_.tolist(), model.predict_proba([self.text.value])[0].tolist()))
+        return ", ".join(f"{label} {p:.0%}" for label, p in self.probabilities.items()), bars(self.probabilities)
+
     def ask(self) -> dict | None:
         "Label -> probability for the text; shows the bars, or the sentence that says what went wrong."
-        self.button.disabled, self.probabilities = True, None
-        try:
-            model = self.estimator().fit(*self.task.split("train"))
-            found = model.predict_proba([self.text.value])[0]
-            self.probabilities = dict(zip(model.classes_.tolist(), found.tolist()))
-            said = ", ".join(f"{label} {p:.0%}" for label, p in self.probabilities.items())
-            self.picture.say(said, bars(self.probabilities))
-        except (ValueError, CourseError) as err: self.picture.say(str(err))
-        finally: self.button.disabled = False
+        self.probabilities = None
+        super().ask()
         return self.probabilities
 
     def __repr__(self): return f"PromptPanel({self.task.name!r}, {self.controls.values})"
