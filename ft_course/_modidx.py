@@ -566,6 +566,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                 'ft_course/training.py'),
                                     'ft_course.training.collate': ('1_foundations/training.html#collate', 'ft_course/training.py'),
                                     'ft_course.training.dropout16': ('1_foundations/training.html#dropout16', 'ft_course/training.py'),
+                                    'ft_course.training.epochs_of': ('1_foundations/training.html#epochs_of', 'ft_course/training.py'),
                                     'ft_course.training.first_token_only': ( '1_foundations/training.html#first_token_only',
                                                                              'ft_course/training.py'),
                                     'ft_course.training.gflops': ('1_foundations/training.html#gflops', 'ft_course/training.py'),

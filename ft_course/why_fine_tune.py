@@ -31,7 +31,7 @@ def tf_idf(C, class_weight=None):
 def encoder_tuned(learning_rate, epochs, head_rate=1., pretrained=True):
     "The encoder, all of its weights trained."
     hparams = HParams(learning_rate=learning_rate, num_train_epochs=epochs, per_device_train_batch_size=16)
-    return FineTunedClassifier("minilm", Full(head_rate), hparams, pretrained=pretrained)
+    return FineTunedClassifier("minilm", Full(head_rate), hparams, pretrained=pretrained, head="random")
 
 def writer(learning_rate, epochs, method):
     "The language model that learns to write headlines."

@@ -109,8 +109,8 @@ def test_a_new_setting_with_its_default_leaves_records_fresh_and_another_value_d
 def test_changed_defaults_are_noticed():
     from ft_course.training import HParams
     now = describe(HParams())
-    before = {**now, "defaults": {**now["defaults"], "num_train_epochs": 3}}
-    assert differences(before, now) == ["num_train_epochs 3, now 2"]
+    before = {**now, "defaults": {**now["defaults"], "max_length": 64}}
+    assert differences(before, now) == ["max_length 64, now 128"]
 
 
 def test_own_code_is_named_and_not_compared():

@@ -55,11 +55,14 @@ class FineTuned(BaseEstimator):
         model.config.pad_token_id = tokenizer.pad_token_id
         rows = [row for start in range(0, len(columns[0]), PART)
                 for row in rows_of(*(column[start:start + PART] for column in columns))]
+        self._start(model, rows, columns, seed)
         hooks = [_Adopt(self), *([Validation(lambda: self.scores(*validation))] if validation else []), *self.callbacks]
         run = train(model, rows, self.hparams, as_method(self.method), self.objective, tokenizer.pad_token_id, seed, hooks)
         self.adapter_ = getattr(self.model_, "active_adapter", None)
         self.history_ = {"steps": run.history, "epochs": run.evaluations, "stopped": run.stop}
         return self
+
+    def _start(self, model, rows, columns, seed): "What is done to the model before it trains."
 
     def _ready(self):
         "The fitted model, in `eval` mode, this estimator's adapter switched on."

@@ -7,12 +7,33 @@ from sklearn.base import ClassifierMixin
 from torch import nn
 
 from ft_course.core import progress
-from ft_course.core.inputs import check_labels, check_pairs, check_texts, label_codes
+from ft_course.core.inputs import check_choice, check_labels, check_pairs, check_texts, label_codes
 from ft_course.data import token_lengths
 from ft_course.estimators.base import PART, FineTuned
-from ft_course.models import load_classifier, load_tokenizer
+from ft_course.estimators.head import start_from_probe
+from ft_course.models import best_device, load_classifier, load_tokenizer, resolve_model
 from ft_course.training import (POSITIONS, Full, HParams, Labels, Method, Objective, collate, first_token_only,
                                 token_batches)
+
+HEADS = ("probe", "random", "keep")
+
+
+def not_learnt(steps: list[dict], codes) -> str:
+    """What a run's losses say against it, in a sentence; empty when nothing does. The loss of guessing is the entropy of
+    the labels, in nats; ten steps and more are judged."""
+    losses, shares = np.array([s["loss"] for s in steps]), np.bincount(codes)/len(codes)
+    if len(losses) < 10: return ""
+    guessing, tenth = -(shares[shares > 0]*np.log(shares[shares > 0])).sum(), max(3, len(losses) // 10)
+    first, before, last = losses[:tenth].mean(), losses[-2*tenth:-tenth].mean(), losses[-tenth:].mean()
+    rate = f"the learning rate {max(s['learning_rate'] for s in steps):.1g}"
+    if last > max(1.25*first, .9*guessing):
+        return f"The loss went up, from {first:.2f} to {last:.2f} (guessing has {guessing:.2f}): {rate} is too high; try a tenth of it."
+    if last > .9*guessing:
+        return (f"Hardly anything was learnt: the loss ends at {last:.2f} and guessing by the labels' shares has {guessing:.2f}. "
+                f"Look at the labels, then try more epochs, or a rate three times higher or lower than {rate.split()[-1]}.")
+    if last < .8*before and last > .3*guessing:
+        return f"The loss is still falling ({before:.2f}, then {last:.2f} in the last steps): more epochs would go further."
+    return ""
 
 
 class FineTunedClassifier(ClassifierMixin, FineTuned):
@@ -26,15 +47,17 @@ class FineTunedClassifier(ClassifierMixin, FineTuned):
         callbacks=(),
         layers: int | None = None, # keep only so many layers of the network; None keeps all
         objective: Objective = Labels(),   # what is minimised
+        head: str = "probe",       # starts as a logistic regression on the frozen features; or "random"; or "keep" the saved
     ):
-        (self.model, self.method, self.hparams, self.pretrained, self.random_state, self.callbacks, self.layers,
-         self.objective) = model, method, hparams, pretrained, random_state, callbacks, layers, objective
+        (self.model, self.method, self.hparams, self.pretrained, self.random_state, self.callbacks, self.layers, self.objective,
+         self.head) = model, method, hparams, pretrained, random_state, callbacks, layers, objective, head
 
     def fit(self, texts, labels, validation=None) -> "FineTunedClassifier":
         """Trains on texts and labels; `validation=(texts, labels)` is scored after every epoch
         into `history_`. Raises `ValueError` for fewer than two labels."""
         texts, labels = check_pairs(texts, labels)
         check_labels(labels)
+        check_choice(head=(self.head, HEADS))
         classes, codes = np.unique(labels, return_inverse=True)
         if validation is not None:
             validation = check_pairs(*validation, ("validation texts", "validation labels"))
@@ -44,12 +67,24 @@ class FineTunedClassifier(ClassifierMixin, FineTuned):
         self.classes_ = classes
         model = self._network(self.model, seed)
         with first_token_only(model):
-            return self._fit(tokenizer, model, lambda t, c: self._rows(tokenizer, t, c), (texts, codes), seed, validation)
+            self._fit(tokenizer, model, lambda t, c: self._rows(tokenizer, t, c), (texts, codes), seed, validation)
+        if type(self.objective) is Labels and (said := not_learnt(self.history_["steps"], codes)): warnings.warn(said, stacklevel=2)
+        return self
 
     def _network(self, name, seed: int = 0):
         saved = name != self.model   # a folder that `save` wrote is as deep as it is, and has its head
+        if self.head == "keep" and not saved:
+            from transformers import AutoConfig
+            config = AutoConfig.from_pretrained(**resolve_model(name))
+            if not str(config.architectures).endswith("ForSequenceClassification']") or [*config.id2label.values()] != [*map(str, self.classes_)]:
+                raise ValueError(f"head='keep': {name} has no head for the labels {', '.join(map(str, self.classes_))}; "
+                                 "leave head out, or give a model that was trained on them")
         return load_classifier(name, self.classes_.tolist(), saved or self.pretrained, seed, None if saved else self.layers,
-                               keep_head=saved)
+                               keep_head=saved or self.head == "keep")
+
+    def _start(self, model, rows, columns, seed):
+        if self.head == "probe" and self.pretrained:   # random weights have nothing to be asked for
+            start_from_probe(model, rows, columns[1], len(self.classes_), self.tokenizer_.pad_token_id, best_device(), seed)
 
     def _rows(self, tokenizer, texts, codes=None):
         return self.objective.rows(tokenizer, texts, codes, max_length=self.hparams.max_length)

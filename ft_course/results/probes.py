@@ -40,7 +40,7 @@ def kind(estimator) -> str | None:
                           *([] if p["pretrained"] else ["random weights"])])
     if name == "FineTunedGenerator":
         return ", ".join([name, str(p["model"]), repr(p["method"]),
-                          *([] if p["hparams"].num_train_epochs else ["untrained"])])
+                          *(["untrained"] if p["hparams"].num_train_epochs == 0 else [])])
     if name == "EmbeddingClassifier": return ", ".join([name, str(p["model"]), p["classifier"], p["pooling"]])
     if name == "PromptClassifier":
         shown = f"{p['selection']} examples" if p["n_examples"] else "no example"
@@ -57,7 +57,7 @@ def shrunk(estimator, validation: bool):
         if name in p: small.set_params(**{name: min(p[name], 5)})
     if "hparams" not in p: return small
     hparams = replace(p["hparams"], weight_decay=10., per_device_train_batch_size=10 if validation else 5)
-    if hparams.num_train_epochs: hparams = replace(hparams, num_train_epochs=3, max_steps=-1 if validation else 4)
+    if hparams.num_train_epochs != 0: hparams = replace(hparams, num_train_epochs=3, max_steps=-1 if validation else 4)
     callbacks = [replace(c, n_pairs=20) if hasattr(c, "n_pairs") else replace(c) if is_dataclass(c) else c
                  for c in p["callbacks"]]
     return small.set_params(hparams=hparams, callbacks=(*callbacks, Recorder()))

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 from ft_course.core import CourseError
 from ft_course.estimators import FineTunedClassifier, as_method
-from ft_course.training import gflops, layer_stack, step_plan
+from ft_course.training import epochs_of, gflops, layer_stack, step_plan
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Forecast:
     def __call__(self, estimator, rows: int) -> Cost:
         "Raises `CourseError` for a method whose network cannot be sketched."
         train, scored = (self._tokens(estimator, split) for split in ("train", "validation"))
-        scorings = 1 + max(8, estimator.hparams.num_train_epochs)
+        scorings = 1 + max(8, epochs_of(estimator.hparams, rows))
         cost = _cost(self._sizes(estimator), estimator.hparams, train[:rows], scored, scorings, machine_speed())
         return replace(cost, seconds=cost.seconds*self.factor)
 

@@ -3,7 +3,7 @@ import contextlib
 from dataclasses import fields, is_dataclass, replace
 
 from ft_course.core import did_you_mean
-from ft_course.training import EarlyStopping, LastLayers, layer_stack
+from ft_course.training import EarlyStopping, LastLayers, epochs_of, layer_stack
 from ft_course.widgets.controls import CONTROLS, Control, control_of, made_up
 from ft_course.widgets.cost import own_dropout, sketch
 
@@ -22,9 +22,11 @@ class Settings:
         names: tuple,    # of the controls that are wanted; the method's own fields come along
         rows: int = None,  # training rows where they are not varied; all by default
     ):
-        self.estimator, self.task = estimator, task
+        from sklearn.base import clone
         self.most = len(task.data["train"])
         self.rows = min(rows or self.most, self.most)
+        shown = replace(estimator.hparams, num_train_epochs=epochs_of(estimator.hparams, self.rows))   # a control shows a number
+        self.estimator, self.task = (estimator := clone(estimator).set_params(hparams=shown)), task
         self.of_hparams = own_fields(estimator.hparams)
         self.of_method = own_fields(estimator.method) if not hasattr(estimator.method, "peft_type") else {}   # peft has too many
         every = ({"dropout": own_dropout(estimator), "early_stopping": "off", "rows": self.rows}
