@@ -475,7 +475,7 @@ def train(
     method: Method = Full(),
     objective: Objective = Labels(),
     pad_id: int = 0,
-    seed: int = 0,             # order of the rows and dropout
+    seed: int = 0,             # order of the rows, dropout, what a method draws
     callbacks=(),
     device: str = None,        # the fastest there is by default
 ) -> Run:
@@ -483,7 +483,7 @@ def train(
     `CourseError` when the loss stops being a number."""
     device = device or best_device()
     about, rows = _about(model, rows, hparams, method, objective, seed), objective.prepare(model, rows)
-    model = method.apply(model).to(device)
+    with seeded(seed): model = method.apply(model).to(device)   # an adapter's first weights are drawn
     groups = [g for g in method.param_groups(model, hparams) if g["params"]]
     if not groups:
         raise ValueError(f"{method} leaves nothing of {type(model).__name__} to train; "

@@ -120,6 +120,16 @@ def test_whole_models_are_opened_by_plain_transformers(fitted, name):
     np.testing.assert_allclose(probabilities, model.predict_proba(TEXTS[:1])[0], atol=1e-4)
 
 
+def test_an_adapters_first_weights_come_from_the_seed():
+    def fit(seed):
+        np.random.rand(); torch.rand(1)   # whatever was drawn before
+        return FineTunedClassifier(folder, lora("bert"), HPARAMS, random_state=seed).fit(TEXTS, LABELS).decision_function(TEXTS)
+    folder = tiny_model("bert")
+    first = fit(0)
+    np.testing.assert_array_equal(fit(0), first)
+    assert (fit(1) != first).any()
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_second_adapter_on_one_base_is_switched(fitted, tmp_path, family):
     first, folder = fitted[f"{family}-lora"]
