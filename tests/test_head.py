@@ -10,7 +10,8 @@ from ft_course.core import CourseError
 from ft_course.estimators import FineTunedClassifier
 from ft_course.estimators.classifier import not_learnt
 from ft_course.estimators.head import as_sure_as_right, features, output_layer, start_from_probe
-from ft_course.models import FAMILIES, load_classifier, load_tokenizer, tiny_model
+from ft_course.models import FAMILIES, load_classifier, load_tokenizer
+from ft_course.models import tiny as tiny_model
 from ft_course.training import Full, HeadOnly, HParams, Labels, epochs_of
 
 TEXTS = [f"{word} number {n}" for n in range(12) for word in ("rain", "debt", "goal")]

@@ -27,7 +27,8 @@ def not_learnt(steps: list[dict], codes) -> str:
     first, before, last = losses[:tenth].mean(), losses[-2*tenth:-tenth].mean(), losses[-tenth:].mean()
     rate = f"the learning rate {max(s['learning_rate'] for s in steps):.1g}"
     if last > max(1.25*first, .9*guessing):
-        return f"The loss went up, from {first:.2f} to {last:.2f} (guessing has {guessing:.2f}): {rate} is too high; try a tenth of it."
+        return (f"The loss went up, from {first:.2f} to {last:.2f} (guessing has {guessing:.2f}): {rate} is too high; "
+                "try a tenth of it.")
     if last > .9*guessing:
         return (f"Hardly anything was learnt: the loss ends at {last:.2f} and guessing by the labels' shares has {guessing:.2f}. "
                 f"Look at the labels, then try more epochs, or a rate three times higher or lower than {rate.split()[-1]}.")
@@ -68,7 +69,8 @@ class FineTunedClassifier(ClassifierMixin, FineTuned):
         model = self._network(self.model, seed)
         with first_token_only(model):
             self._fit(tokenizer, model, lambda t, c: self._rows(tokenizer, t, c), (texts, codes), seed, validation)
-        if type(self.objective) is Labels and (said := not_learnt(self.history_["steps"], codes)): warnings.warn(said, stacklevel=2)
+        said = not_learnt(self.history_["steps"], codes) if type(self.objective) is Labels else ""
+        if said: warnings.warn(said, stacklevel=2)
         return self
 
     def _network(self, name, seed: int = 0):
@@ -76,8 +78,9 @@ class FineTunedClassifier(ClassifierMixin, FineTuned):
         if self.head == "keep" and not saved:
             from transformers import AutoConfig
             config = AutoConfig.from_pretrained(**resolve_model(name))
-            if not str(config.architectures).endswith("ForSequenceClassification']") or [*config.id2label.values()] != [*map(str, self.classes_)]:
-                raise ValueError(f"head='keep': {name} has no head for the labels {', '.join(map(str, self.classes_))}; "
+            wanted, has = [*map(str, self.classes_)], [*config.id2label.values()]
+            if has != wanted or not str(config.architectures).endswith("ForSequenceClassification']"):
+                raise ValueError(f"head='keep': {name} has no head for the labels {', '.join(wanted)}; "
                                  "leave head out, or give a model that was trained on them")
         return load_classifier(name, self.classes_.tolist(), saved or self.pretrained, seed, None if saved else self.layers,
                                keep_head=saved or self.head == "keep")
