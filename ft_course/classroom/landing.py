@@ -11,7 +11,8 @@ from ft_course.core import atomic_path
 from ft_course.core.contents import Chapter, contents, hours
 
 FILE, FEEDBACK = "start.ipynb", "feedback.md"
-PLAY = """from ft_course.why_fine_tune import quick_ways
+PLAY = """# a tweet, sorted three ways
+from ft_course.why_fine_tune import quick_ways
 from ft_course.widgets import classify_panel
 
 classify_panel(quick_ways(), "@user thanks a lot, my suitcase is lost again")
