@@ -606,6 +606,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                       'ft_course/why_fine_tune.py'),
                                          'ft_course.why_fine_tune.live': ( '1_foundations/why_fine_tune.html#live',
                                                                            'ft_course/why_fine_tune.py'),
+                                         'ft_course.why_fine_tune.quick_ways': ( '1_foundations/why_fine_tune.html#quick_ways',
+                                                                                 'ft_course/why_fine_tune.py'),
                                          'ft_course.why_fine_tune.tf_idf': ( '1_foundations/why_fine_tune.html#tf_idf',
                                                                              'ft_course/why_fine_tune.py'),
                                          'ft_course.why_fine_tune.winners': ( '1_foundations/why_fine_tune.html#winners',

@@ -81,18 +81,26 @@ def test_plumbing_is_folded_and_lines_for_nbdev_are_gone(root, tmp_path):
         assert "start.ipynb" in "".join(cells[-1]["source"])
 
 
+def start_page_in(folder):
+    "The page's text, and what can be run on it."
+    cells = json.loads((folder/"start.ipynb").read_text(encoding="utf-8"))["cells"]
+    assert [c["cell_type"] for c in cells] == ["markdown", "code", "markdown"] and cells[1]["metadata"]["jupyter"]["source_hidden"]
+    assert "{" not in "".join(cells[0]["source"] + cells[2]["source"])
+    return "\n".join("".join(c["source"]) for c in cells)
+
+
 def test_the_start_page_says_where_to_go_on(root, tmp_path, monkeypatch):
     from ft_course.classroom.progress import keep
     from ft_course.core.contents import contents
     learners_copy(root, tmp_path/"mine")
-    page = "".join(json.loads((tmp_path/"mine"/"start.ipynb").read_text(encoding="utf-8"))["cells"][0]["source"])
+    page = start_page_in(tmp_path/"mine")
     assert all(f"]({c.file})" in page and c.question in page and (tmp_path/"mine"/c.file).is_file() for c in contents())
     assert "**Begin with [01 " in page and "No class has tried this course yet" in page
     (tmp_path/"mine"/"feedback.md").write_text("mine")
     monkeypatch.chdir(tmp_path/"mine"/"1_foundations")
     keep("exercises", "04.coverage", solved=True)
     learners_copy(root, tmp_path/"mine")
-    page = "".join(json.loads((tmp_path/"mine"/"start.ipynb").read_text(encoding="utf-8"))["cells"][0]["source"])
+    page = start_page_in(tmp_path/"mine")
     assert "**Go on with [04 " in page and "| 1 of " in page and (tmp_path/"mine"/"feedback.md").read_text() == "mine"
 
 

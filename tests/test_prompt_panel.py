@@ -1,9 +1,10 @@
 "The panel that asks one text under several prompts, and text that is shown while it is written."
+import numpy as np
 import pytest
 
 from ft_course.widgets import writing_view
 from ft_course.data import EXAMPLE_CSV, load_task
-from ft_course.widgets import prompt_panel
+from ft_course.widgets import classify_panel, prompt_panel
 
 
 def test_the_panel_asks_and_says_what_is_wrong(capsys):
@@ -44,6 +45,26 @@ def test_the_wording_and_the_prompt_are_shown_and_old_bars_are_dimmed():
     assert "Asked &lt;b&gt;My card is lost.&lt;/b&gt;" in panel.prompt.value and "Where to?" in panel.prompt.value
     panel.text.value = "Another."
     assert "Another." in panel.prompt.value and "lost" not in panel.prompt.value
+
+
+class Counted:
+    "A fitted classifier as scikit-learn has it; one label has marks in it."
+    classes_ = np.array(["<b>", "late"])
+    def predict_proba(self, texts): return np.array([[.25, .75] if "late" in t else [.9, .1] for t in texts])
+
+
+def test_several_ways_answer_a_text_side_by_side():
+    panel = classify_panel({"words": Counted(), "<i>": Counted()}, "My flight is late.")
+    assert panel.answers["words"] == {"<b>": .25, "late": .75} and repr(panel) == "words: late 75%; <i>: late 75%"
+    assert panel.picture.value.count("<table") == 2 and "<i>" not in panel.picture.value and "&lt;b&gt;" in panel.picture.value
+    panel.text.value = "Lovely crew."
+    assert "before the change" in panel.picture.said
+    panel.text._handle_custom_msg({"event": "submit"}, [])
+    assert repr(panel) == "words: <b> 90%; <i>: <b> 90%" and "opacity" not in panel.picture.value
+    panel.text.value = " "
+    panel.button.click()
+    assert repr(panel) == "Type a text first."
+    assert classify_panel({"words": Counted()}).answers == {}
 
 
 def test_what_is_written_is_shown_as_characters():

@@ -1,4 +1,4 @@
-"The page that a learner's copy opens on: what there is, how far one is, where to go on. It needs no run."
+"The page that a learner's copy opens on: what there is, how far one is, where to go on. It needs no run; one is there to play."
 import contextlib
 import json
 from importlib import resources
@@ -11,6 +11,12 @@ from ft_course.core import atomic_path
 from ft_course.core.contents import Chapter, contents, hours
 
 FILE, FEEDBACK = "start.ipynb", "feedback.md"
+PLAY = """# a tweet, sorted three ways
+from ft_course.why_fine_tune import quick_ways
+from ft_course.widgets import classify_panel
+
+classify_panel(quick_ways(), "@user thanks a lot, my suitcase is lost again")
+"""
 
 
 def _template(name: str) -> str: return (resources.files("ft_course")/"classroom"/name).read_text(encoding="utf-8")
@@ -27,7 +33,7 @@ def _done(chapter: Chapter) -> tuple[int, int]:
 
 
 def start_page() -> str:
-    "The page as Markdown, for the learner whose copy the present folder is in."
+    "The page as Markdown, for the learner whose copy the present folder is in; `{play}` where there is something to run."
     done = {c.number: _done(c) for c in contents()}
     todo = sorted((c for c in contents() if done[c.number][0] < done[c.number][1]), key=lambda c: not done[c.number][0])
     rows = ["| | chapter | its question | time | done |", "|---|---|---|---|---|"]
@@ -38,17 +44,20 @@ def start_page() -> str:
         rows.append(f"| {c.number}{'*'*c.core} | [{c.title}]({c.file}) | {c.question} | {time} | {state} |")
     verb = "Go on" if any(right for right, _ in done.values()) else "Begin"
     go_on = f"**{verb} with [{todo[0].number} {todo[0].title}]({todo[0].file}).**" if todo else "You have solved it all."
-    return _template("start.md").format(go_on=go_on, table="\n".join(rows))
+    return _template("start.md").format(go_on=go_on, table="\n".join(rows), play="{play}")
 
 
 def write_landing(
     target: Path,   # the learner's copy
 ):
     "Writes the page as it is now, and an empty feedback file where there is none."
-    with contextlib.chdir(target): text = start_page()
-    cell = {"cell_type": "markdown", "id": "start", "metadata": {}, "source": text.splitlines(keepends=True)}
+    with contextlib.chdir(target): above, below = start_page().split("{play}\n")
+    cells = [{"cell_type": "markdown", "id": name, "metadata": {}, "source": text.splitlines(keepends=True)}
+             for name, text in (("start", above), ("chapters", below))]
+    cells.insert(1, {"cell_type": "code", "id": "play", "metadata": {"jupyter": {"source_hidden": True}}, "outputs": [],
+                     "execution_count": None, "source": PLAY.splitlines(keepends=True)})
     kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
-    page = {"cells": [cell], "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+    page = {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
     with atomic_path(target/FILE) as tmp: tmp.write_text(json.dumps(page, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if (target/FEEDBACK).exists(): return
     with atomic_path(target/FEEDBACK) as tmp: tmp.write_text(_template(FEEDBACK), encoding="utf-8")

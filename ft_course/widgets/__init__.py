@@ -12,5 +12,6 @@ __all__, __getattr__, __dir__ = lazy_names(__name__, {
     "quizzes": "quiz",
     "search": "search_panel",
     "svg": "axes inline_svg",
+    "tweet": "classify_panel",
     "writing": "writing_view",
 })
