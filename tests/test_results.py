@@ -66,6 +66,43 @@ def test_the_best_prompt_is_the_one_that_validation_chose(task):
     assert max(tried.records, key=lambda row: tried.interval(row).value) == BEST_PROMPT[task]
 
 
+def test_the_larger_models_prompts_are_those_that_validation_chose():
+    from ft_course.prompting import BEST_LARGER
+    tried, best = stored("headlines_prompts_larger"), {}
+    for row in tried.records:
+        model, name = row.split(", ", 1)
+        best.setdefault(model, {})[name] = tried.interval(row).value
+    assert {model: max(scores, key=scores.get) for model, scores in best.items()} == BEST_LARGER["headlines"]
+    assert all(len(scores) == 8 for scores in best.values()) and len(tried.references) >= 100
+
+
+@pytest.mark.slow
+def test_rows_on_fewer_items_are_the_same_answers_to_those_items():
+    from ft_course.results import fewer, on_items
+    whole = stored("headlines")
+    some = on_items(whole, fewer(whole.task, "some", test=250))
+    assert some.references.tolist() == whole.references[:250].tolist() and set(some.records) == set(whole.records)
+    assert (some.predictions("fine-tuned") == whole.predictions("fine-tuned")[:, :250]).all()
+    assert some.records["fine-tuned"][0]["answer_seconds"] == whole.records["fine-tuned"][0]["answer_seconds"]/2
+    assert some.interval("fine-tuned", "accuracy").value == pytest.approx((whole.predictions("fine-tuned") == whole.references)[:, :250].mean())
+    answers = stored("answers")   # scores an item, and no predictions
+    few = on_items(answers, answers.task.head(test=10))
+    assert (few.scores("narrowed", "token_f1") == answers.scores("narrowed", "token_f1")[:, :10]).all()
+    with pytest.raises(ValueError, match="has no answer to the item"): on_items(some, whole.task)
+
+
+@pytest.mark.slow
+def test_a_larger_model_is_probed_by_the_small_one():
+    from ft_course.embeddings import EmbeddingClassifier
+    from ft_course.prompting import PromptClassifier
+    from ft_course.results.probes import kind
+    for model in ("qwen-0.5b", "qwen-1.5b"): assert kind(PromptClassifier("?", model, 5)) == kind(PromptClassifier("?", n_examples=5))
+    assert kind(EmbeddingClassifier("mpnet")) == kind(EmbeddingClassifier()) != kind(EmbeddingClassifier("smollm2"))
+    assert not any("qwen" in key or "mpnet" in key for key in kinds())
+    of_prompts = {table for key, about in kinds().items() if key.startswith("PromptClassifier") for table in about["tables"]}
+    assert {"headlines_prompted", "headlines_larger", "headlines_prompts_larger"} <= of_prompts   # all made anew when the code behaves otherwise
+
+
 def test_the_search_is_the_one_of_the_version_before():
     from ft_course.hyperparameters import search_trials
     assert search_trials() == BEFORE["search"]["trials"]

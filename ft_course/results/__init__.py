@@ -6,6 +6,8 @@ from functools import reduce
 from importlib import resources
 from operator import or_
 
+import numpy as np
+
 from ft_course.core import CourseError, did_you_mean
 from ft_course.core.contents import contents
 from ft_course.evaluation import Comparison, compare
@@ -104,3 +106,22 @@ def fewer(task, name: str, test_split: str = "test", train: int | None = None, t
     if test_split not in task.data: raise CourseError(f"The task {task.name!r} has no {test_split} rows; load it with load_task.")
     data = DatasetDict({split: task.data[split] for split in ("train", "validation")} | {"test": task.data[test_split]})
     return replace(task, name=name, data=data).head(**{k: n for k, n in {"train": train, "test": test}.items() if n})
+
+
+def on_items(
+    made: Comparison,  # rows on at least the test items of `task`
+    task,              # a `Task`
+) -> Comparison:
+    "The rows on that task's test items alone, the seconds in proportion, to stand beside rows that read no others."
+    ids = list(task.data["test"]["id"])
+    def cut(run: dict) -> dict:
+        place = {name: i for i, name in enumerate(run["ids"])}
+        if missing := [name for name in ids if name not in place]:
+            raise ValueError(f"the row {run['row']!r} has no answer to the item {missing[0]!r}; "
+                             "give a task whose test items it read")
+        def kept(values): return [values[place[name]] for name in ids]
+        found = {key: kept(run[key]) for key in ("ids", "predictions", "confidence") if key in run}
+        if "scores" in run: found["scores"] = {metric: kept(values) for metric, values in run["scores"].items()}
+        return run | found | {"answer_seconds": run["answer_seconds"] and run["answer_seconds"]*len(ids)/len(run["ids"])}
+    records = {row: [cut(run) for run in runs] for row, runs in made.records.items()}
+    return Comparison(task, records, made.stale, np.array(task.split("test")[1]))

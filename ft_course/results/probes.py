@@ -29,11 +29,16 @@ class Recorder(Callback):
             lambda optimizer, *_: self.rates.append([group["lr"] for group in optimizer.param_groups]))
 
 
+STANDS_IN = {"qwen-0.5b": "smollm2", "qwen-1.5b": "smollm2", "mpnet": "minilm"}   # the same code, and no gigabytes to fetch
+
+
 def kind(estimator) -> str | None:
-    "What sort of row this estimator makes; None where the course trains and reads nothing itself."
+    """What sort of row this estimator makes, a larger model's with that of the small one whose probe stands for it;
+    None where the course trains and reads nothing itself."""
     if hasattr(estimator, "probed"): return kind(estimator.probed())   # it trains another one
     if hasattr(estimator, "probe"): return type(estimator).__name__   # it says itself how it is probed
     name, p = type(estimator).__name__, estimator.get_params(deep=False)
+    if p.get("model") in STANDS_IN: p["model"] = STANDS_IN[p["model"]]
     if name == "FineTunedClassifier":
         others = [type(c).__name__ for c in p["callbacks"] if type(c).__name__ != "DropoutRate"]
         return ", ".join([name, str(p["model"]), repr(p["method"]), *others, *(["cut"] if p["layers"] else []),
