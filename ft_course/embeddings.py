@@ -283,10 +283,12 @@ GRID = {"frozen, logistic": [{"C": C, "class_weight": weights} for C in (.1, 1.,
 ROWS = {   # chosen on validation
     "headlines": {"frozen, logistic": {"C": 1., "class_weight": "balanced"},
                   "frozen, neighbours": {"classifier": "knn", "k": 40},
-                  "frozen SmolLM2, logistic": {"model": "smollm2", "C": 100., "class_weight": "balanced"}},
+                  "frozen SmolLM2, logistic": {"model": "smollm2", "C": 100., "class_weight": "balanced"},
+                  "frozen MPNet, logistic": {"model": "mpnet", "C": 10.}},
     "airline": {"frozen, logistic": {"C": 10.},
                 "frozen, neighbours": {"classifier": "knn", "k": 10},
-                "frozen SmolLM2, logistic": {"model": "smollm2", "C": 10.}},
+                "frozen SmolLM2, logistic": {"model": "smollm2", "C": 10.},
+                "frozen MPNet, logistic": {"model": "mpnet", "C": 1.}},
 }
 
 def embedding_rows(

@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['SIZE', 'OVERLAP', 'TUNED', 'ARTICLE_INDEX', 'WHOLE', 'QUESTIONS', 'KINDS', 'NOT_FOUND', 'READ', 'RECALL', 'EXAMPLES',
-           'CONDITIONS', 'SCORES', 'FACTS', 'article_texts', 'article_headlines', 'article_index', 'recall_at',
-           'reciprocal_ranks', 'LikelihoodReranker', 'load_questions', 'question_ranks', 'grounded_prompt',
+           'CONDITIONS', 'SCORES', 'N_LARGER', 'FACTS', 'article_texts', 'article_headlines', 'article_index',
+           'recall_at', 'reciprocal_ranks', 'LikelihoodReranker', 'load_questions', 'question_ranks', 'grounded_prompt',
            'first_line', 'write_answers', 'supported', 'cited', 'narrowed', 'Answer', 'confidence', 'answer',
            'contains', 'answer_scores', 'contexts', 'answer_records', 'questions_task', 'Reader', 'answers_table',
-           'unanswerable_table', 'stored_answers', 'decline_curve', 'threshold_keeping', 'fact_articles', 'Memorised',
-           'facts_table', 'fact_answers']
+           'unanswerable_table', 'readers_table', 'stored_answers', 'decline_curve', 'threshold_keeping',
+           'fact_articles', 'Memorised', 'facts_table', 'fact_answers']
 
 # %% ../nbs/2_alternatives/10_rag.ipynb #627e468d
 import functools, json, math, numbers, re, tempfile
@@ -306,13 +306,14 @@ def answer_records(
     questions,
     index: DocumentIndex,
     model="smollm2",         # as for `generate`
+    chat: bool = False,      # as for `write_answers`
 ) -> list[dict]:
     """A record a question: `id`, `condition`, `answer`, the cited `document` and `positions`, scores, `confidence` of
     the search and `passage_rank` among what was read; no article text."""
     read = contexts(condition, questions, index)
     passages = [[hit.passage for hit in hits] for hits in read]
     if condition == "best sentence": said = [p[0] for p in passages]
-    else: said = write_answers(list(questions["question"]), passages, model)
+    else: said = write_answers(list(questions["question"]), passages, model, chat=chat)
     scores, ranks, made = answer_scores(list(questions["answers"]), said), question_ranks(read, questions, passage=True), []
     for i, (name, text) in enumerate(zip(questions["id"], said)):
         number = cited(text, passages[i])
@@ -327,6 +328,7 @@ def answer_records(
 
 # %% ../nbs/2_alternatives/10_rag.ipynb #6dd0895b
 SCORES = ("exact_match", "token_f1", "contains")
+N_LARGER = 32   # questions that the larger readers are asked
 
 def questions_task(name: str, questions, train=((), ())) -> Task:
     "Questions as the test items of a task; accepted answers in one text, separated by ` | `."
@@ -339,8 +341,8 @@ def questions_task(name: str, questions, train=((), ())) -> Task:
 class Reader(BaseEstimator):
     "Answers the course's questions under one of `CONDITIONS`; `kept_` has each answer with what it rests on."
     def __init__(self, condition, k=3, model="smollm2", encoder="minilm", index=ARTICLE_INDEX, instruction=READ,
-                 from_memory=RECALL, examples=EXAMPLES):
-        self.condition, self.k, self.model, self.encoder, self.index = condition, k, model, encoder, index
+                 from_memory=RECALL, examples=EXAMPLES, chat=False):
+        self.condition, self.k, self.model, self.encoder, self.index, self.chat = condition, k, model, encoder, index, chat
         self.instruction, self.from_memory, self.examples = instruction, from_memory, examples
 
     def models(self) -> list[str]: return [self.model, self.encoder]
@@ -348,7 +350,7 @@ class Reader(BaseEstimator):
 
     def score_answers(self, texts, accepted) -> dict[str, list[float]]:
         questions = load_questions().set_index("question", drop=False).loc[list(texts)]
-        records = answer_records(self.condition, questions, article_index(), self.model)
+        records = answer_records(self.condition, questions, article_index(), self.model, self.chat)
         quoted = self.condition == "best sentence"   # a sentence of an article: its place is kept, and not its text
         self.kept_ = {"answers": [r | {"answer": None} for r in records] if quoted else records}
         return {name: [r[name] for r in records] for name in SCORES}
@@ -378,6 +380,12 @@ def answers_table(): return questions_task("questions", _answerable(True)), {c: 
 @table("unanswerable")
 def unanswerable_table():   # where a search decides
     return questions_task("unanswerable", _answerable(False)), {c: Reader(c) for c in ("retrieved", "narrowed")}
+
+@table("readers")
+def readers_table():   # larger models were taught to chat for longer: they are asked in their chat format
+    return (questions_task("readers", _answerable(True)[:N_LARGER]),
+            {f"{model}, right sentences": Reader("right sentences", model=model, chat=True)
+             for model in ("qwen-0.5b", "qwen-1.5b")})
 
 def stored_answers():
     "The stored answers, a DataFrame, one row a question and condition."

@@ -285,6 +285,26 @@ def test_records_of_every_condition(tmp_path, some, tiny_causal, monkeypatch):
     with pytest.raises(ValueError, match="did you mean 'retrieved'"): rag.contexts("retreived", some, index)
 
 
+@pytest.mark.parametrize("chat", [False, True])
+def test_a_reader_asks_in_the_format_it_is_told(some, monkeypatch, chat):
+    asked, formats = some[some["kind"] != "unanswerable"], []
+    monkeypatch.setattr(rag, "article_index", lambda: None)
+    monkeypatch.setattr(rag, "generate", lambda prompts, model, *_, chat, **__: formats.append((model, chat)) or ["Ada Holm"]*len(prompts))
+    reader = rag.Reader("closed book", model="a model", chat=chat)
+    scores = reader.score_answers(list(asked["question"]), None)
+    assert formats == [("a model", chat)] and [r["answer"] for r in reader.kept_["answers"]] == ["Ada Holm"]*len(asked)
+    assert scores["exact_match"] == [0.]*len(asked)
+
+
+def test_the_larger_readers_answers_are_scored_as_they_would_be_now(questions):
+    from ft_course.results import stored
+    readers, by_id = stored("readers"), questions.set_index("id")
+    for row, (run,) in readers.records.items():
+        assert [r["id"] for r in run["answers"]] == run["ids"] == list(questions["id"][questions["kind"] != "unanswerable"])[:rag.N_LARGER], row
+        again = rag.answer_scores([by_id["answers"][i] for i in run["ids"]], [r["answer"] for r in run["answers"]])
+        for name in rag.SCORES: assert again[name].tolist() == pytest.approx(run["scores"][name], abs=1e-4), (row, name)
+
+
 def test_stored_answers_fit_the_questions(questions):
     stored = rag.stored_answers()
     assert set(stored["condition"]) == set(rag.CONDITIONS) and not stored.duplicated(["id", "condition"]).any()
