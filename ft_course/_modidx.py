@@ -431,6 +431,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'ft_course.rag.narrowed': ('2_alternatives/rag.html#narrowed', 'ft_course/rag.py'),
                                'ft_course.rag.question_ranks': ('2_alternatives/rag.html#question_ranks', 'ft_course/rag.py'),
                                'ft_course.rag.questions_task': ('2_alternatives/rag.html#questions_task', 'ft_course/rag.py'),
+                               'ft_course.rag.readers_table': ('2_alternatives/rag.html#readers_table', 'ft_course/rag.py'),
                                'ft_course.rag.recall_at': ('2_alternatives/rag.html#recall_at', 'ft_course/rag.py'),
                                'ft_course.rag.reciprocal_ranks': ('2_alternatives/rag.html#reciprocal_ranks', 'ft_course/rag.py'),
                                'ft_course.rag.stored_answers': ('2_alternatives/rag.html#stored_answers', 'ft_course/rag.py'),
