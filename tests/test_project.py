@@ -92,7 +92,7 @@ def test_text_holds_no_measured_number(root, name):
         if cell["cell_type"] != "markdown": continue
         for paragraph in "".join(cell["source"]).split("\n\n"):
             if re.search(r"\((?:19|20)\d\d\b|, (?:19|20)\d\d[,)]", paragraph): continue
-            assert not MEASURED.findall(paragraph.replace("95 %", "")), paragraph
+            assert not MEASURED.findall(paragraph.replace("95 %", "").replace("`qwen-0.5b`", "")), paragraph   # a name is no number
 
 
 def test_measured_number_would_be_found():
