@@ -24,7 +24,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     for line in ("browser: needs Chromium (found by itself)", "notebook: runs a notebook in a kernel (found by itself)",
-                 "process: starts a Python of its own (found by itself)", "slow: takes longer than about two seconds",
+                 "process: starts a Python of its own (found by itself)", "slow: takes longer than about a second",
                  "drift: belongs to `make check` although it starts a process"):
         config.addinivalue_line("markers", line)
     if config.getoption("check"): without_assets()

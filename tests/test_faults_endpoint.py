@@ -185,6 +185,7 @@ def test_27_only_what_was_set_is_sent(server, at, settings):
     assert {k: v for k, v in server.seen[0].items() if k not in ("model", "messages")} == {"max_tokens": 64} | {sent.get(k, k): v for k, v in settings.items()}
 
 
+@pytest.mark.slow
 def test_27_a_temperature_that_is_refused_is_left_out(server, at):
     words = "Unsupported value: 'temperature' does not support 0.0 with this model. Only the default (1) value is supported."
     server.says = lambda body: refusal(words, param="temperature") if "temperature" in body else reply()
@@ -210,6 +211,7 @@ def test_28_pieces_of_an_answer_are_joined(server, at):
 
 # 29: one text of many
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", [refusal("The prompt was filtered", code="content_filter"), reply("", "content_filter")])
 def test_29_a_refused_text_is_named_and_the_others_are_kept(server, at, tmp_path, answer):
     texts = ["good one", "bad one", "good two", "something that a filter holds back, and more words", *(f"good {i}" for i in range(20))]

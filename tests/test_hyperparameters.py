@@ -41,6 +41,7 @@ def test_asking_for_fewer_trials_trains_nothing(tiny, task, tmp_path, monkeypatc
     assert said(search(task, 1, tmp_path/"s.db", SPACE, tiny)) == said(before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("other, what", [({"task": "fewer"}, "task"), ({"space": {"learning_rate": (1e-4, 1e-3)}}, "space"),
                                          ({"method": HeadOnly()}, "method"), ({"model": "minilm"}, "model")])
 def test_the_file_of_another_search_is_refused(tiny, task, tmp_path, other, what):

@@ -84,6 +84,7 @@ def test_stop_ends_a_scoring_and_a_step_too(mine, small, monkeypatch):
 
 
 
+@pytest.mark.slow
 def test_what_is_pressed_at_the_wrong_time_gets_a_sentence(mine, small):
     panel, other = small(), small(name="other")
     assert "press Run first" in panel.stop().said
@@ -278,6 +279,7 @@ def test_stop_while_loading_and_twice(mine, small, monkeypatch):
     assert "Nothing is running" in panel.stop().said
 
 
+@pytest.mark.slow
 def test_a_panel_whose_cell_was_run_again_can_still_be_stopped(mine, small):
     lost = small().set(num_train_epochs=12).run()
     panel = small()
@@ -299,6 +301,7 @@ def test_moving_a_control_while_it_trains_changes_nothing(mine, small):
     assert train(True) == train(False), "the forecast draws no random numbers from those of the run"
 
 
+@pytest.mark.slow
 def test_methods_with_any_fields_have_a_panel(mine, tiny):
     from dataclasses import dataclass, field
     from ft_course.training import Method
@@ -345,6 +348,7 @@ def test_controls_at_their_ends_run_or_are_refused(mine, small):
     assert panel.settings == panel.controls.defaults
 
 
+@pytest.mark.slow
 def test_tasks_of_odd_shape(mine, tiny):
     from dataclasses import replace
     from datasets import Dataset, DatasetDict
@@ -365,6 +369,7 @@ def test_tasks_of_odd_shape(mine, tiny):
     assert len(experiment(task(3, 2), estimator=FineTunedClassifier(tiny), validation_rows=None).data().data["validation"]) == 2
 
 
+@pytest.mark.slow
 def test_an_export_makes_folders_and_spares_other_files(mine, small):
     panel = small().run(wait=True)
     panel.export(mine/"new"/"deep"/"runs.csv").export(mine/"new"/"deep"/"runs.csv")

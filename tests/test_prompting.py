@@ -545,6 +545,7 @@ def test_the_key_is_nowhere(server, tmp_path, mode, capsys):
     assert KEY[:6] not in str(err.value) and "\n" not in str(err.value)
 
 
+@pytest.mark.slow
 def test_endpoints_that_cannot_be(server, monkeypatch, tmp_path):
     with pytest.raises(ValueError, match="NAME") as err: Endpoint(server.url, "m", key_env=KEY)
     assert KEY not in str(err.value)

@@ -162,6 +162,7 @@ def test_seconds_stay_while_they_are_about_the_same():
     assert new["seconds"] == 121 and "cores" in new["machine"] and with_time({}, 3.4, {})["seconds"] == 3
 
 
+@pytest.mark.slow
 def test_cleaning_keeps_a_receipt(tmp_path, monkeypatch):
     import nbformat
     shutil.copy(ROOT/"pyproject.toml", tmp_path)

@@ -329,6 +329,7 @@ def test_scikit_learns_own_checks(check, estimator):
     getattr(estimator_checks, check)(type(estimator).__name__, clone(estimator))
 
 
+@pytest.mark.slow
 def test_grid_over_a_methods_argument(tiny, messages):
     search = GridSearchCV(FineTunedClassifier(tiny, hparams=QUICK), {"method": [LastLayers(k) for k in (1, 2)], "hparams": [QUICK]}, cv=2, scoring="f1_macro")
     search.fit(*messages)

@@ -59,6 +59,7 @@ def test_two_threads_train_as_each_would_alone(tiny, messages, capfd):
     assert spans[0][1] <= spans[1][0] and capfd.readouterr().err.count("Another run of this program is training; this waits until it has ended.") == 1
 
 
+@pytest.mark.slow
 def test_what_only_reads_does_not_wait_and_what_draws_does(tiny, messages):
     model, log, inside = fit(tiny, messages, 0), [], threading.Event()
     def train():
@@ -136,6 +137,7 @@ def test_a_wait_ends_by_an_interrupt_and_by_the_death_of_the_other(capfd):
     with one_at_a_time(lambda said: time.monotonic() - start < 10 or pytest.fail("the lock of a dead process")): pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", ["a run of this program", "another program"])
 def test_stop_ends_a_panels_run_that_waits(tiny, home, tmp_path, monkeypatch, who):
     monkeypatch.chdir(tmp_path)

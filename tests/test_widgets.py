@@ -72,6 +72,7 @@ def test_a_quiz_explains_each_choice_and_is_kept(mine, name):
     with pytest.raises(ValueError, match="no chapter '99'"): quiz("99")
 
 
+@pytest.mark.slow
 def test_the_ends_of_a_scale_can_be_guessed_and_are_kept(mine):
     for i, (low, high, log) in enumerate([(1e-6, 3e-3, True), (0, 2/3, False), (0, 10, False), (.1, .7, True)]):
         for end in (low, high):
@@ -89,6 +90,7 @@ def test_a_name_used_twice_does_not_show_the_other_questions_result(mine):
     assert recall("guesses", "06.x").keys() == {"question", "guess", "said"}, "the old result is gone"
 
 
+@pytest.mark.slow
 def test_odd_results_are_shown_or_refused(mine):
     import numpy as np
     import torch
