@@ -8,6 +8,7 @@ __all__ = ['POOLING', 'GRID', 'ROWS', 'pool', 'VectorFile', 'embed', 'unit_lengt
 
 # %% ../nbs/2_alternatives/09_embeddings.ipynb #7361bb9e
 import contextlib, hashlib, json, sqlite3, warnings
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -228,7 +229,7 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
     def __init__(self,
         model="minilm",              # alias, folder or Hub id
         classifier: str = "logistic",# "logistic", or "knn": the nearest neighbours vote
-        C: float = 10.,              # logistic: inverse strength of the regularisation
+        C: float = 10.,              # logistic: inverse strength of the regularisation; several: the best on held-out folds
         k: int = 10,                 # knn: how many neighbours; all rows if there are fewer
         class_weight=None,           # logistic: None, "balanced", or a dict
         max_length: int = 128,       # tokens; longer texts are cut
@@ -251,8 +252,10 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
     def _head(self, n_rows: int):
         if self.classifier == "logistic":
             from sklearn.linear_model import LogisticRegression
-            return LogisticRegression(C=self.C, class_weight=self.class_weight, max_iter=3000,
-                                      random_state=self.random_state)
+            from sklearn.model_selection import GridSearchCV
+            head = LogisticRegression(class_weight=self.class_weight, max_iter=3000, random_state=self.random_state)
+            several = not isinstance(self.C, Real)
+            return GridSearchCV(head, {"C": [*self.C]}, cv=4) if several else head.set_params(C=self.C)
         if self.classifier == "knn":
             from sklearn.neighbors import KNeighborsClassifier
             if self.class_weight is not None: raise ValueError("class_weight is for classifier='logistic' only")

@@ -42,7 +42,8 @@ def kind(estimator) -> str | None:
     if name == "FineTunedClassifier":
         others = [type(c).__name__ for c in p["callbacks"] if type(c).__name__ != "DropoutRate"]
         return ", ".join([name, str(p["model"]), repr(p["method"]), *others, *(["cut"] if p["layers"] else []),
-                          *([] if p["pretrained"] else ["random weights"])])
+                          *([] if p["pretrained"] else ["random weights"]),
+                          *([] if p["head"] == "random" else [f"head from {p['head']}"])])
     if name == "FineTunedGenerator":
         return ", ".join([name, str(p["model"]), repr(p["method"]),
                           *(["untrained"] if p["hparams"].num_train_epochs == 0 else [])])
