@@ -8,8 +8,9 @@ from ft_course.results import table
 from ft_course.retrieval.passages import sentences
 from ft_course.training import HParams
 
+BEFORE = HParams(num_train_epochs=2, per_device_train_batch_size=32)
 WAYS = {"frozen encoder": EmbeddingClassifier(C=(1., 10., 100.)),
-        "defaults before": FineTunedClassifier(head="random", hparams=HParams(num_train_epochs=2, per_device_train_batch_size=32)),
+        "defaults before": FineTunedClassifier(hparams=BEFORE, head="random"),
         "defaults": FineTunedClassifier()}
 
 

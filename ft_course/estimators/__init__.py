@@ -6,6 +6,6 @@ from ft_course.estimators.few import FewPerLabel
 from ft_course.estimators.generator import FineTunedGenerator, generate_texts, mean_answer_losses, until
 from ft_course.estimators.peft import Peft, as_method
 
-__all__ = ["Checkpoint", "FewPerLabel", "FineTunedClassifier", "FineTunedGenerator", "KeepLastGood", "Peft", "StopOnSignal", "as_method",
-           "chat_messages", "generate_texts", "mean_answer_losses", "plain_text", "render", "render_prompt", "until",
-           "without_thinking"]
+__all__ = ["Checkpoint", "FewPerLabel", "FineTunedClassifier", "FineTunedGenerator", "KeepLastGood", "Peft", "StopOnSignal",
+           "as_method", "chat_messages", "generate_texts", "mean_answer_losses", "plain_text", "render", "render_prompt",
+           "until", "without_thinking"]
