@@ -160,7 +160,8 @@ class Metric:
     of_sums: Callable = field(default=_mean_of_sums, repr=False)  # how many labels: what to add up; the sums' score
     lowest: float = -math.inf
     highest: float = math.inf
-
+    redrawn: Callable | None = field(default=None, repr=False)  # where sums do not do: of how often each item was drawn,
+                                                                # references and predictions: every draw's score
     def __call__(self, references, predictions) -> float:
         return float(np.mean(self.score(references, predictions)))
 
@@ -232,10 +233,13 @@ def redrawn_scores(
 ) -> np.ndarray:          # shape (n_draws, n_runs)
     "Every run's score on every redrawn test set."
     metric, blocks = get_metric(metric), _redrawn(len(references), n_draws, seed)
+    if metric.redrawn:
+        found = np.concatenate([np.stack([metric.redrawn(times, references, run) for run in runs], axis=1)
+                                for times in map(_times_drawn, blocks)])
+        return found[~np.isnan(found).any(axis=1)]   # a draw may lack the label that is sought
     columns = _columns(references, runs, metric)
     if columns is None:
-        found = np.array([[metric(references[i], run[i]) for run in runs] for block in blocks for i in block])
-        return found[~np.isnan(found).any(1)]   # a score of two labels says nothing about a draw with one of them
+        return np.array([[metric(references[i], run[i]) for run in runs] for block in blocks for i in block])
     return np.concatenate([np.stack([metric.of_sums((times @ c).astype(float)) for c in columns], axis=1)
                            for times in map(_times_drawn, blocks)])
 
@@ -656,6 +660,22 @@ def roc_auc(
     sought, probabilities = _pair(sought, probabilities)
     return float(roc_auc_score(sought, probabilities)) if sought.any() and not sought.all() else math.nan
 
+# %% ../nbs/1_foundations/04_evaluation.ipynb #54076ecc
+def _as_high(times, values) -> np.ndarray:
+    "For each redrawn test set and item: how many items of that set have at least its value."
+    order = np.argsort(-values, kind="stable")
+    return times[:, order].cumsum(axis=1)[:, np.searchsorted(-values[order], -values, side="right") - 1]
+
+def _average_precisions(times, sought, values) -> np.ndarray:
+    hits = times*sought
+    precision = np.divide(_as_high(hits, values), _as_high(times, values), out=np.zeros(hits.shape), where=hits > 0)
+    with np.errstate(invalid="ignore"): return (hits*precision).sum(axis=1) / hits.sum(axis=1)
+
+def _roc_aucs(times, sought, values) -> np.ndarray:
+    hits, others = times*sought, times*(1. - sought)
+    lead = _as_high(others, -values) - _as_high(others, values)   # how many stand below, less those above
+    with np.errstate(invalid="ignore"): return .5 + (hits*lead).sum(axis=1) / (2*hits.sum(axis=1)*others.sum(axis=1))
+
 # %% ../nbs/1_foundations/04_evaluation.ipynb #cc8d339a
 NO_SPACES = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]"   # written without spaces: each character is a word
 
@@ -729,7 +749,8 @@ METRICS |= {m.name: m for m in (
     Metric("perplexity", lambda references, losses: perplexity(losses), False, "answers",
            lambda references, losses, n_labels: _value_columns(losses), _perplexity_of_sums),
     Metric("calibration_error", calibration_error, higher_is_better=False, kind="values"),
-    *(Metric(score.__name__, score, kind="ranks", lowest=0., highest=1.) for score in (average_precision, roc_auc)))}
+    Metric("average_precision", average_precision, kind="ranks", lowest=0., highest=1., redrawn=_average_precisions),
+    Metric("roc_auc", roc_auc, kind="ranks", lowest=0., highest=1., redrawn=_roc_aucs))}
 
 # %% ../nbs/1_foundations/04_evaluation.ipynb #0b0e8f96
 EVALUATE_METRIC = resources.files("ft_course")/"evaluate_metric"/"ft_course_metrics"

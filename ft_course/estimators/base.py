@@ -103,7 +103,7 @@ class FineTuned(BaseEstimator):
         """The estimator that `save` wrote, ready to predict; with `base` both share one model, and each switches its
         adapter on. Raises `ValueError` for any other folder, or another base."""
         folder, about = read_folder(folder, cls)
-        method, device, there = _method_of(about["method"], folder), device, best_device(device)
+        method, there = _method_of(about["method"], folder), best_device(device)
         self = cls(about["model"], method=method, hparams=HParams(**about["hparams"]), device=device, **settings_of(cls, about))
         self.tokenizer_, self.adapter_ = load_tokenizer(folder), None
         self._restore(about)
@@ -143,7 +143,7 @@ def settings_kept(estimator) -> dict:
 def settings_of(cls, about: dict) -> dict:
     "The constructor's arguments that a file has kept."
     return {n: dict(about[n]) if n == "class_weight" and isinstance(about[n], list) else about[n]
-            for n in cls().get_params(deep=False) if n in about and n not in NOT_KEPT}
+            for n in cls._get_param_names() if n in about and n not in NOT_KEPT}
 
 
 @contextlib.contextmanager

@@ -113,11 +113,11 @@ class FineTunedClassifier(ClassifierMixin, FineTuned):
         "`validation_loss` in nats and `validation_macro_f1` of the fitted model on these rows."
         from ft_course.evaluation import macro_f1
         codes = torch.from_numpy(label_codes(labels, self.classes_))
-        logits = torch.from_numpy(self.decision_function(texts))
+        logits = torch.from_numpy(self.logits(texts))
         return {"validation_loss": nn.functional.cross_entropy(logits, codes).item(),
                 "validation_macro_f1": macro_f1(codes.numpy(), logits.argmax(-1).numpy())}
 
-    def decision_function(self, texts) -> np.ndarray:
+    def logits(self, texts) -> np.ndarray:
         "The model's scores before the softmax, shape (n_texts, n_classes)."
         model, texts = self._ready(), check_texts(texts)
         self._warn_if_cut(texts, self.tokenizer_)
@@ -130,14 +130,18 @@ class FineTunedClassifier(ClassifierMixin, FineTuned):
                 logits[numbers] = model(**batch).logits.float().cpu().numpy()
         return logits
 
+    def decision_function(self, texts) -> np.ndarray:
+        "The `logits` in scikit-learn's form: of two labels the second's less the first's, shape (n_texts,)."
+        logits = self.logits(texts)
+        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
+
     def predict_proba(self, texts) -> np.ndarray:
         "Probability of each of `classes_`, shape (n_texts, n_classes)."
-        return torch.from_numpy(self.decision_function(texts)).softmax(-1).numpy()
+        return torch.from_numpy(self.logits(texts)).softmax(-1).numpy()
 
     def predict(self, texts) -> np.ndarray:
         "The most probable label of each text, as it was given to `fit`."
-        scores = self.decision_function(texts)
-        return self.classes_[scores.argmax(-1)]
+        return self.classes_[self.logits(texts).argmax(-1)]
 
     def _kept(self): return super()._kept() | {"classes": self.classes_.tolist()}
     def _restore(self, about): self.classes_ = np.array(about["classes"])
