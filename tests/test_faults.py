@@ -304,7 +304,7 @@ def test_row_37_ranks_are_of_the_rarer_label(tiny, messages):
 @pytest.mark.slow
 @pytest.mark.parametrize("tuned", [FineTunedClassifier, EmbeddingClassifier])
 def test_row_37_scikit_learn_chooses_a_threshold(tiny, tuned):
-    model = FineTunedClassifier(tiny, hparams=HParams(num_train_epochs=0, max_length=64)) if tuned is FineTunedClassifier else EmbeddingClassifier(tiny, C=.01)
+    model = FineTunedClassifier(tiny, hparams=HParams(num_train_epochs=0, max_length=64)) if tuned is FineTunedClassifier else EmbeddingClassifier(tiny, C=.1)
     texts, labels = rare_rows(300, clear=.4)
     search = TunedThresholdClassifierCV(model, scoring="balanced_accuracy", cv=.3, random_state=0).fit(texts, labels)
     fixed = FixedThresholdClassifier(search.estimator_, threshold=search.best_threshold_, pos_label="usual").fit(texts, labels)
