@@ -134,10 +134,11 @@ def clean_tweet(
 def _written(metric) -> bool:
     "Is it a metric of written answers? Raises `ValueError` for an unknown one, and for one that a task cannot have."
     from ft_course.evaluation import METRICS, get_metric   # chapter 04
-    kind = get_metric(metric).kind
-    if kind in ("labels", "answers"): return kind == "answers"
-    raise ValueError(f"the metric {get_metric(metric).name!r} scores numbers, and a task has labels or answers; "
-                     f"give one of {', '.join(name for name, m in METRICS.items() if m.kind != kind)}")
+    kinds, kind = ("labels", "answers"), get_metric(metric).kind
+    if kind in kinds: return kind == "answers"
+    also = ", and this one to a comparison's table(metrics=...)" if kind == "ranks" else ""
+    raise ValueError(f"the metric {get_metric(metric).name!r} scores numbers, and a task has labels or answers; give one of "
+                     f"{', '.join(name for name, m in METRICS.items() if m.kind in kinds)}{also}")
 
 def normal_form(
     text: str,
@@ -291,12 +292,20 @@ class Task:
         "The task with only the first rows of the named splits, whatever their labels."
         return self._cut(rows, lambda split, n: split.take(min(n, len(split))))
 
+    def scored_on(self, split: str) -> "Task":
+        "The task with another split's rows in the test rows' place, the split's name after its own."
+        if split == "test": return self
+        self._known(split)
+        return replace(self, name=f"{self.name}_{split}", data=type(self.data)(self.data | {"test": self.data[split]}))
+
+    def _known(self, split: str):
+        if split not in self.data:
+            raise ValueError(f"the task {self.name!r} has no split {split!r}{did_you_mean(split, self.data)}; "
+                             f"it has {', '.join(self.data)}")
+
     def _cut(self, rows: dict, cut) -> "Task":
         from datasets import DatasetDict
-        for name in rows:
-            if name not in self.data:
-                raise ValueError(f"{name}={rows[name]}: the task {self.name!r} has no split {name!r}"
-                                 f"{did_you_mean(name, self.data)}; it has {', '.join(self.data)}")
+        for name in rows: self._known(name)
         return replace(self, data=DatasetDict({name: cut(split, rows[name]) if name in rows else split
                                                for name, split in self.data.items()}))
 
@@ -351,10 +360,6 @@ def _check_values(rows: pd.DataFrame, at, names: dict, written: bool):
     if written: return
     given = rows["label"].dropna()
     inputs.check_label_kinds(given.tolist(), lambda i: at(given.index[i], names["label"]))
-    for i, value in given.items():
-        if isinstance(value, float):
-            raise ValueError(f"{at(i, names['label'])} is {value}, a fraction; a label is a text or a whole number: "
-                             "give the strongest one, or make texts of them with .astype(str)")
 
 # %% ../nbs/1_foundations/03_dataset.ipynb #c4bfae0b
 def read_rows(

@@ -18,8 +18,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from .core import cache_dir, progress
 from .models import model_kind, best_device, context_length, load_encoder, load_once, model_identity
-from .core.inputs import check_labels, check_pairs, check_texts
+from .core.inputs import check_labels, check_pairs, check_texts, row_weights
 from .data import load_task
+from .estimators.base import new_folder, read_folder, settings_kept, settings_of
 from .results import table
 from .training import POSITIONS, collate, token_batches
 
@@ -94,11 +95,10 @@ def _check_declared(model: str, how: str):
                          f"{how!r}; give pooling={said[0]!r}"
                          + ("" if said[0] in POOLING else ", which this library does not have: use another model"))
 
-def _pooled(texts: list[str], model: str, max_length: int, how: str):
+def _pooled(texts: list[str], model: str, max_length: int, how: str, device: str):
     "Yields row numbers and their vectors, batch by batch."
-    device = best_device()
     _check_declared(model, how)
-    tokenizer, network = load_once(model, _reading_half)
+    tokenizer, network = load_once(model, _reading_half, device)
     longest = context_length(network.config)
     if longest and max_length > longest:
         raise ValueError(f"max_length={max_length}: {model} reads {longest} tokens at most")
@@ -125,12 +125,14 @@ def embed(
     pooling: str = "mean",  # "mean" over the tokens, or "cls", the first token
     normalize: bool = True, # scale each vector to length 1?
     cache=None,             # a folder in which vectors are kept; True: in the course's own
+    device: str | None = None,  # "cpu", "cuda", ...; None: the fastest there is
 ) -> np.ndarray:            # shape (n_texts, n_dimensions), float32
     """The texts' vectors (Reimers & Gurevych 2019); zeros for a text without any token.
     Raises `ValueError` for what is no list of strings, and for settings that the model cannot have."""
     texts = check_texts(texts)
     if pooling not in POOLING: raise ValueError(f"pooling={pooling!r}; there are 'mean' and 'cls'")
     if max_length < 1: raise ValueError(f"max_length={max_length!r} has to be 1 or more")
+    device = best_device(device)
     identity, place = model_identity(model), {text: i for i, text in enumerate(dict.fromkeys(texts))}
     file = VectorFile(cache_dir()/"embeddings" if cache is True else cache) if cache and identity else None
     distinct, known = list(place), {}
@@ -143,13 +145,13 @@ def embed(
     if missing or not texts:
         try:
             asked = [distinct[i] for i in missing]
-            for numbers, vectors in _pooled(asked, str(model), max_length, pooling):
+            for numbers, vectors in _pooled(asked, str(model), max_length, pooling, device):
                 new.update(zip([missing[n] for n in numbers], vectors))
         finally:   # after an interrupt too, what is done is kept
             if file and new: file.write({keys[i]: v for i, v in new.items()})
     known |= new
     if not texts:
-        _, network = load_once(model, _reading_half)
+        _, network = load_once(model, _reading_half, device)
         return np.zeros((0, network.config.hidden_size), np.float32)
     vectors = np.stack([known[place[text]] for text in texts]).astype(np.float32, copy=False)
     return unit_length(vectors) if normalize else vectors
@@ -231,40 +233,47 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
         classifier: str = "logistic",# "logistic", or "knn": the nearest neighbours vote
         C: float = 10.,              # logistic: inverse strength of the regularisation; several: the best on held-out folds
         k: int = 10,                 # knn: how many neighbours; all rows if there are fewer
-        class_weight=None,           # logistic: None, "balanced", or a dict
+        class_weight=None,           # logistic: None, "balanced", or a dict, as in scikit-learn
         max_length: int = 128,       # tokens; longer texts are cut
         pooling: str = "mean",       # as for `embed`
         cache=None,                  # as for `embed`
         random_state=None,           # both classifiers find the same without one
+        device: str | None = None,   # as for `embed`
     ):
         self.model, self.classifier, self.C, self.k, self.class_weight = model, classifier, C, k, class_weight
         self.max_length, self.pooling, self.cache, self.random_state = max_length, pooling, cache, random_state
+        self.device = device
 
-    def fit(self, texts, labels, validation=None) -> "EmbeddingClassifier":
-        "Learns from the training rows; validation rows are not looked at."
+    def fit(self, texts, labels, validation=None, sample_weight=None) -> "EmbeddingClassifier":
+        "Learns from the training rows, each as often as its weight says; validation rows are not looked at."
         texts, labels = check_pairs(texts, labels)
         check_labels(labels)
-        head = self._head(len(texts))
-        self.classifier_ = head.fit(self.transform(texts), labels)
-        self.classes_ = self.classifier_.classes_
+        classes, codes = np.unique(labels, return_inverse=True)
+        weights, head = row_weights(codes, classes, self.class_weight, sample_weight), self._head(len(texts))
+        if weights is not None and self.classifier != "logistic":
+            raise ValueError("class_weight and sample_weight are for classifier='logistic' only")
+        vectors = self.transform(texts)
+        head.fit(vectors, labels, **({} if weights is None else {"sample_weight": weights}))
+        self.classifier_, self.classes_ = getattr(head, "best_estimator_", head), classes
+        self.learnt_ = ({"vectors": vectors, "codes": codes} if self.classifier == "knn" else
+                        {name: getattr(self.classifier_, name) for name in ("coef_", "intercept_")})   # what a file needs
         return self
 
     def _head(self, n_rows: int):
         if self.classifier == "logistic":
             from sklearn.linear_model import LogisticRegression
             from sklearn.model_selection import GridSearchCV
-            head = LogisticRegression(class_weight=self.class_weight, max_iter=3000, random_state=self.random_state)
+            head = LogisticRegression(max_iter=3000, random_state=self.random_state)
             several = not isinstance(self.C, Real)
             return GridSearchCV(head, {"C": [*self.C]}, cv=4) if several else head.set_params(C=self.C)
         if self.classifier == "knn":
             from sklearn.neighbors import KNeighborsClassifier
-            if self.class_weight is not None: raise ValueError("class_weight is for classifier='logistic' only")
             return KNeighborsClassifier(min(self.k, n_rows))
         raise ValueError(f"classifier={self.classifier!r}; there are 'logistic' and 'knn'")
 
     def transform(self, texts) -> np.ndarray:
         "The texts' vectors, shape (n_texts, n_dimensions)."
-        return embed(texts, self.model, self.max_length, self.pooling, cache=self.cache)
+        return embed(texts, self.model, self.max_length, self.pooling, cache=self.cache, device=self.device)
 
     def predict_proba(self, texts) -> np.ndarray:
         "Probabilities, shape (n_texts, n_classes), columns as in `classes_`."
@@ -277,6 +286,30 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
         "The most probable label of each text."
         probabilities = self.predict_proba(texts)
         return self.classes_[probabilities.argmax(axis=1)]
+
+    def save(self, folder) -> "EmbeddingClassifier":
+        """Writes a folder, whole or not at all: the settings, and what was learnt; the encoder is only named. Raises
+        `ValueError` for a folder with other files, `CourseError` when there is no room."""
+        check_is_fitted(self, "classifier_")
+        about = {"model": str(self.model), "base": model_identity(self.model), "classes": self.classes_.tolist()}
+        with new_folder(folder, self, about | settings_kept(self)) as tmp: np.savez(tmp/"learnt.npz", **self.learnt_)
+        return self
+
+    @classmethod
+    def load(cls, folder, device: str | None = None) -> "EmbeddingClassifier":
+        "The estimator that `save` wrote. Raises `ValueError` for any other folder, or where the encoder is another one here."
+        folder, about = read_folder(folder, cls)
+        self = cls(about["model"], device=device, **settings_of(cls, about))
+        self.classes_ = np.array(about["classes"])
+        with np.load(folder/"learnt.npz", allow_pickle=False) as file: self.learnt_ = dict(file)
+        if self.classifier == "knn":
+            head = self._head(len(self.learnt_["codes"]))
+            self.classifier_ = head.fit(self.learnt_["vectors"], self.classes_[self.learnt_["codes"]])
+        else:
+            from sklearn.linear_model import LogisticRegression
+            self.classifier_ = LogisticRegression()
+            vars(self.classifier_).update(self.learnt_, classes_=self.classes_)
+        return self
 
 # %% ../nbs/2_alternatives/09_embeddings.ipynb #0d2bb2ab
 GRID = {"frozen, logistic": [{"C": C, "class_weight": weights} for C in (.1, 1., 10., 100.)

@@ -6,8 +6,8 @@
 __all__ = ['METRICS', 'NO_SPACES', 'EVALUATE_METRIC', 'accuracy', 'confusion', 'per_class', 'macro_f1', 'balanced_accuracy',
            'Metric', 'get_metric', 'Interval', 'redrawn_scores', 'interval', 'items_needed', 'more_items', 'verdict',
            'holm', 'run_inputs', 'answers_with_confidence', 'run_once', 'Comparison', 'record_files', 'compare',
-           'reliability', 'calibration_error', 'answer_words', 'exact_match', 'token_f1', 'rouge_l', 'bleu',
-           'perplexity']
+           'reliability', 'calibration_error', 'average_precision', 'roc_auc', 'answer_words', 'exact_match',
+           'token_f1', 'rouge_l', 'bleu', 'perplexity']
 
 # %% ../nbs/1_foundations/04_evaluation.ipynb #5bfecb8e
 import contextlib, hashlib, json, math, warnings
@@ -155,12 +155,13 @@ class Metric:
     name: str
     score: Callable = field(repr=False)  # of references and predictions: the score, or one an item, shape (n_items,)
     higher_is_better: bool = True
-    kind: str = "labels"                 # what it scores: "labels", written "answers", or "values" (numbers)
+    kind: str = "labels"                 # it scores "labels", written "answers", "values" (numbers), or "ranks" (probabilities)
     columns: Callable | None = field(default=None, repr=False)  # of references, predictions (labels as numbers) and
     of_sums: Callable = field(default=_mean_of_sums, repr=False)  # how many labels: what to add up; the sums' score
     lowest: float = -math.inf
     highest: float = math.inf
-
+    redrawn: Callable | None = field(default=None, repr=False)  # where sums do not do: of how often each item was drawn,
+                                                                # references and predictions: every draw's score
     def __call__(self, references, predictions) -> float:
         return float(np.mean(self.score(references, predictions)))
 
@@ -232,6 +233,10 @@ def redrawn_scores(
 ) -> np.ndarray:          # shape (n_draws, n_runs)
     "Every run's score on every redrawn test set."
     metric, blocks = get_metric(metric), _redrawn(len(references), n_draws, seed)
+    if metric.redrawn:
+        found = np.concatenate([np.stack([metric.redrawn(times, references, run) for run in runs], axis=1)
+                                for times in map(_times_drawn, blocks)])
+        return found[~np.isnan(found).any(axis=1)]   # a draw may lack the label that is sought
     columns = _columns(references, runs, metric)
     if columns is None:
         return np.array([[metric(references[i], run[i]) for run in runs] for block in blocks for i in block])
@@ -283,14 +288,14 @@ def interval(
     measured = np.array([metric(references, run) for run in runs])
     drawn = redrawn_scores(references, runs, metric, n_draws, seed)
     def mean(a): return a[..., :len(ours)].mean(-1) - (a[..., len(ours):].mean(-1) if len(others) else 0)
-    by_item, by_run, rng = mean(drawn), np.zeros(n_draws), np.random.default_rng([seed, 1])
+    by_item, by_run, rng = mean(drawn), np.zeros(len(drawn)), np.random.default_rng([seed, 1])
     for sign, model in (1, slice(len(ours))), (-1, slice(len(ours), None)):
         if len(measured[model]) > 1: by_run += sign*_run_deviations(measured[model], drawn[:, model], rng)
     value, a_mean = float(mean(measured)), _is_mean(references, runs[0], metric)
     draws = by_run + (by_item if a_mean else _in_place(by_item, value, len(others) > 0))
     width = metric.highest - metric.lowest
     ends = np.clip(_middle(draws), *((-width, width) if len(others) else (metric.lowest, metric.highest)))
-    few = not a_mean and metric.kind == "labels" and np.unique(references, return_counts=True)[1].min() < 3
+    few = not a_mean and metric.kind in ("labels", "ranks") and np.unique(references, return_counts=True)[1].min() < 3
     return Interval(value, *map(float, ends),
                     "test items and seeds" if max(len(ours), len(others)) > 1 else "test items only",
                     _p_value(draws) if len(others) else math.nan, len(references),
@@ -475,6 +480,17 @@ class Comparison:
         "Probability that each of the row's predictions was given, from 0 to 1, shape (n_runs, n_items)."
         return self._column(row, "confidence")
 
+    def ranked(self, row: str) -> tuple[np.ndarray, np.ndarray]:
+        """Of two labels the rarer one (where both are equally frequent the later): is it each item's, and the probability that
+        the row gave it, shape (n_runs, n_items). Raises `ValueError` for more labels."""
+        labels, references = self.task.labels, self.references.tolist()
+        if len(labels) != 2:
+            raise ValueError(f"{self.task.name} has {len(labels)} labels; ranks are of two, since a record keeps only the "
+                             "probability of the answer: make a task of one label against the others")
+        rarer = min(reversed(labels), key=references.count)
+        answered, sure = self.predictions(row) == rarer, self.confidences(row)
+        return self.references == rarer, np.where(answered, sure, 1 - sure)
+
     def scores(self, row: str, metric: str) -> np.ndarray:
         "The row's per-item scores, shape (n_runs, n_items)."
         return np.array([scores[get_metric(metric).name] for scores in self._column(row, "scores")])
@@ -483,6 +499,8 @@ class Comparison:
         """The row's score, or its paired difference to the row `against`, with its 95 % interval;
         the task's metric by default."""
         metric = metric or self.task.metric
+        if get_metric(metric).kind == "ranks":
+            return interval(*self.ranked(row), metric, None if against is None else self.ranked(against)[1])
         if "scores" in self.records.get(row, [{}])[0]:
             return interval(np.zeros(len(self.references)), self.scores(row, metric), "mean",
                             None if against is None else self.scores(against, metric))
@@ -506,7 +524,8 @@ class Comparison:
         verdicts = _holm_verdicts(differences, metrics[0], margin)
         for row, runs in self.records.items():
             own = " (own code, not checked)" if any(r.get("not_checked") for r in runs) else ""
-            cells = {"row": row + (" (stale)" if row in self.stale else "") + own, "runs": len(runs)}
+            one = " (one answer only)" if any(len({*r.get("predictions", "ab")}) == 1 for r in runs) else ""
+            cells = {"row": row + (" (stale)" if row in self.stale else "") + own + one, "runs": len(runs)}
             for metric in metrics:
                 score = self.interval(row, metric)
                 cells[get_metric(metric).name] = f"{score:.3f}" + ("" if score.trusted else " (few items)")
@@ -572,9 +591,11 @@ def compare(
     store=None,            # a folder for the records; runs found there are not repeated
     run: bool = True,      # False: show only what is stored, stale rows too
     validation: bool = False,  # hand the task's validation rows to `fit`, as early stopping wants?
+    split: str = "test",   # what is scored: "validation", to choose settings by
 ) -> Comparison:
-    """Every estimator on the task's test items, one run a seed.
+    """Every estimator on the task's test items, or another split's, one run a seed.
     Raises `ValueError` if `run=False` and nothing is stored."""
+    task = task.scored_on(split)
     folder = None if store is None else Path(store).expanduser()/_slug(task.name)
     records, stale = {}, {}
     jobs = _jobs(estimators, seeds, folder)
@@ -619,6 +640,41 @@ def calibration_error(
     "Expected calibration error: mean over the items of |accuracy - confidence| of their group, from 0 to 1."
     table = reliability(correct, confidence, n_bins)
     return float(np.average(abs(table["accuracy"] - table["confidence"]), weights=table["items"]))
+
+# %% ../nbs/1_foundations/04_evaluation.ipynb #43a69046
+def average_precision(
+    sought,         # is it the label that is sought? Shape (n_items,)
+    probabilities,  # of that label, shape (n_items,)
+) -> float:
+    "Mean, over the items sought, of the precision down to their place, from 0 to 1; not a number where none is sought."
+    from sklearn.metrics import average_precision_score
+    sought, probabilities = _pair(sought, probabilities)
+    return float(average_precision_score(sought, probabilities)) if sought.any() else math.nan
+
+def roc_auc(
+    sought,         # is it the label that is sought? Shape (n_items,)
+    probabilities,  # of that label, shape (n_items,)
+) -> float:
+    "Chance that an item sought stands above one that is not; .5 is guessing, not a number where there is one kind only."
+    from sklearn.metrics import roc_auc_score
+    sought, probabilities = _pair(sought, probabilities)
+    return float(roc_auc_score(sought, probabilities)) if sought.any() and not sought.all() else math.nan
+
+# %% ../nbs/1_foundations/04_evaluation.ipynb #54076ecc
+def _as_high(times, values) -> np.ndarray:
+    "For each redrawn test set and item: how many items of that set have at least its value."
+    order = np.argsort(-values, kind="stable")
+    return times[:, order].cumsum(axis=1)[:, np.searchsorted(-values[order], -values, side="right") - 1]
+
+def _average_precisions(times, sought, values) -> np.ndarray:
+    hits = times*sought
+    precision = np.divide(_as_high(hits, values), _as_high(times, values), out=np.zeros(hits.shape), where=hits > 0)
+    with np.errstate(invalid="ignore"): return (hits*precision).sum(axis=1) / hits.sum(axis=1)
+
+def _roc_aucs(times, sought, values) -> np.ndarray:
+    hits, others = times*sought, times*(1. - sought)
+    lead = _as_high(others, -values) - _as_high(others, values)   # how many stand below, less those above
+    with np.errstate(invalid="ignore"): return .5 + (hits*lead).sum(axis=1) / (2*hits.sum(axis=1)*others.sum(axis=1))
 
 # %% ../nbs/1_foundations/04_evaluation.ipynb #cc8d339a
 NO_SPACES = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]"   # written without spaces: each character is a word
@@ -692,7 +748,9 @@ METRICS |= {m.name: m for m in (
     Metric("loss", _values, higher_is_better=False, kind="answers"),
     Metric("perplexity", lambda references, losses: perplexity(losses), False, "answers",
            lambda references, losses, n_labels: _value_columns(losses), _perplexity_of_sums),
-    Metric("calibration_error", calibration_error, higher_is_better=False, kind="values"))}
+    Metric("calibration_error", calibration_error, higher_is_better=False, kind="values"),
+    Metric("average_precision", average_precision, kind="ranks", lowest=0., highest=1., redrawn=_average_precisions),
+    Metric("roc_auc", roc_auc, kind="ranks", lowest=0., highest=1., redrawn=_roc_aucs))}
 
 # %% ../nbs/1_foundations/04_evaluation.ipynb #0b0e8f96
 EVALUATE_METRIC = resources.files("ft_course")/"evaluate_metric"/"ft_course_metrics"

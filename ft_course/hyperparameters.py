@@ -87,7 +87,7 @@ from dataclasses import replace
 
 from .data import load_task
 from .regularization import DropoutRate
-from .results import on_validation, stored, table
+from .results import fewer, stored, table
 
 KNOBS = {"learning_rate": (1e-6, 1e-5, 3e-4, 1e-3, 3e-3), "per_device_train_batch_size": (8, 16, 128),
          "num_train_epochs": (1, 4), "weight_decay": (1.,), "warmup_steps": (0.,), "dropout": (0., .5)}
@@ -106,7 +106,7 @@ def knob(
 
 def knob_task():
     "1,000 training tweets, and the first 500 validation tweets in the test items' place."
-    return on_validation(load_task("airline"), "airline_knobs", train=1000, test=500)
+    return fewer(load_task("airline").scored_on("validation"), "airline_knobs", train=1000, test=500)
 
 @table("knobs", seeds=(0, 1, 2))
 def knobs_table():

@@ -317,11 +317,18 @@ def footprint(
             "licence": licence, "load_mb": 4*n/1e6, "train_mb": 16*n/1e6}
 
 # %% ../nbs/1_foundations/02_base_model.ipynb #e8624508
-def best_device() -> str:
-    "'cuda', 'mps' or 'cpu': the fastest kind of device this machine has; `FT_COURSE_DEVICE` forces one."
+def best_device(
+    wanted: str | None = None,  # "cpu", "cuda:1", ...; None: the environment's `FT_COURSE_DEVICE`, else the fastest there is
+) -> str:
+    "The device that is wanted, or the fastest kind: 'cuda', 'mps' or 'cpu'. Raises `ValueError` for one that is not here."
     import torch
-    if os.environ.get("FT_COURSE_DEVICE"): return os.environ["FT_COURSE_DEVICE"]
-    return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    fastest = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    wanted = str(wanted or os.environ.get("FT_COURSE_DEVICE") or fastest)
+    try: torch.zeros(1, device=wanted).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as err:
+        raise ValueError(f"device={wanted!r}: this machine's torch has no such device; give 'cpu', or leave it out for "
+                         f"{fastest!r}, the fastest here") from err
+    return wanted
 
 # %% ../nbs/1_foundations/02_base_model.ipynb #6a054832
 @functools.cache
@@ -356,9 +363,10 @@ def _kept(name: str, load, identity: str | None, device: str) -> tuple:
 def load_once(
     name,              # alias, folder or Hub id
     load=load_causal,  # a function that loads a network by its name
+    device: str | None = None,  # as for `best_device`
 ) -> tuple:
-    "Its tokenizer and its network on the `best_device`; the last two are kept, until their files change."
-    return _kept(str(name), load, model_identity(name), best_device())
+    "Its tokenizer and its network on the device; the last two are kept, until their files change."
+    return _kept(str(name), load, model_identity(name), best_device(device))
 
 def unload():
     "Lets go of the networks that `load_once` keeps in memory."

@@ -24,7 +24,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .core import progress, seeded
 from .data import load_task
-from .results import fewer, on_validation, table
+from .results import fewer, table
 from .models import (model_kind, context_length, load_causal, load_once, quiet_transformers,
                               resolve_model)
 from .core.inputs import check_choice, check_labels, check_pairs, check_settings, check_texts
@@ -539,7 +539,7 @@ def airline_prompted(): return load_task("airline"), prompted("airline")
 
 def prompts_to_choose(task: str):
     "All prompts of the task, on the first 200 validation items."
-    return on_validation(load_task(task), f"{task}_prompts", test=200), prompt_choices(task)
+    return fewer(load_task(task).scored_on("validation"), f"{task}_prompts", test=200), prompt_choices(task)
 
 
 
@@ -564,6 +564,7 @@ def larger_prompted(
 
 @table("headlines_prompts_larger")
 def headlines_prompts_larger():
-    return on_validation(load_task("headlines"), "headlines_prompts_larger", test=100), larger_choices("headlines")
+    task = fewer(load_task("headlines").scored_on("validation"), "headlines_prompts_larger", test=100)
+    return task, larger_choices("headlines")
 @table("headlines_larger", seeds=(0, 1, 2))
 def headlines_larger(): return fewer(load_task("headlines"), "headlines_larger", test=250), larger_prompted("headlines")

@@ -48,20 +48,23 @@ def collate(
     pad_id: int,
     device="cpu",
 ) -> dict:             # tensors `input_ids`, `attention_mask` (batch, length) and `labels`
-    "One rectangular batch, padded on the right; padded label positions are -100, which the loss ignores."
+    """One rectangular batch, padded on the right; padded label positions are -100, which the loss ignores.
+    What rows count, their `weight`, comes along where they have one, shape (batch,)."""
     ids = [torch.tensor(r["input_ids"]) for r in rows]
     batch = {"input_ids": pad_sequence(ids, True, pad_id),
              "attention_mask": pad_sequence([torch.ones_like(i) for i in ids], True, 0)}
     if "labels" in rows[0]:
         labels = [torch.tensor(r["labels"]) for r in rows]
         batch["labels"] = torch.stack(labels) if labels[0].ndim == 0 else pad_sequence(labels, True, -100)
+    if "weight" in rows[0]: batch["weight"] = torch.tensor([r["weight"] for r in rows])
     return {k: v.to(device) for k, v in batch.items()}
 
 # %% ../nbs/1_foundations/05_training.ipynb #18f9da4d
 def classification_loss(model: nn.Module, batch: dict) -> torch.Tensor:
-    "Mean cross-entropy of the batch's labels (natural logarithm)."
+    "Mean cross-entropy of the batch's labels (natural logarithm), that of each row times its weight where rows have one."
     logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
-    return nn.functional.cross_entropy(logits, batch["labels"])
+    if "weight" not in batch: return nn.functional.cross_entropy(logits, batch["labels"])
+    return (nn.functional.cross_entropy(logits, batch["labels"], reduction="none")*batch["weight"]).mean()
 
 # %% ../nbs/1_foundations/05_training.ipynb #21283018
 def _number(setting, value):
@@ -481,7 +484,7 @@ def train(
 ) -> Run:
     """Trains `model` in place and returns the finished run. Raises `ValueError` if nothing is trainable,
     `CourseError` when the loss stops being a number."""
-    device = device or best_device()
+    device = best_device(device)
     about, rows = _about(model, rows, hparams, method, objective, seed), objective.prepare(model, rows)
     with seeded(seed): model = method.apply(model).to(device)   # an adapter's first weights are drawn
     groups = [g for g in method.param_groups(model, hparams) if g["params"]]

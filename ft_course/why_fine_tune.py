@@ -19,7 +19,7 @@ from .data import load_task
 from .embeddings import EmbeddingClassifier
 from .estimators import FineTunedClassifier, FineTunedGenerator
 from .prompting import SYSTEM, PromptClassifier
-from .results import Part, fewer, on_validation, stored, table
+from .results import Part, fewer, stored, table
 from .training import Full, HParams, LastLayers
 
 SEEDS = (0, 1, 2)
@@ -97,7 +97,7 @@ def full_size(name: str):
 def choosing_parts(name: str) -> list[Part]:
     "The settings of every row, where there are several, compete on validation items."
     writes = name == "headline_writing"
-    task = on_validation(load_task(name), **({"train": 240, "test": 80} if writes else {}))
+    task = fewer(load_task(name).scored_on("validation"), f"{name}_choosing", **({"train": 240, "test": 80} if writes else {}))
     return [Part(task, {f"{row}: {n}": e for n, e in settings.items()},
                  SEEDS if row == "fine-tuned" and not writes else SEEDS[:1])
             for row, settings in candidates(name).items() if len(settings) > 1]

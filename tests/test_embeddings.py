@@ -354,7 +354,7 @@ def test_a_grid_search_embeds_each_text_once(tiny, messages, tmp_path, monkeypat
 
 @pytest.mark.parametrize("settings, labels, match", [
     ({"classifier": "forest"}, ["a", "b"], "classifier='forest'; there are 'logistic' and 'knn'"),
-    ({"classifier": "knn", "class_weight": "balanced"}, ["a", "b"], "class_weight is for classifier='logistic' only"),
+    ({"classifier": "knn", "class_weight": "balanced"}, ["a", "b"], "class_weight and sample_weight are for classifier='logistic' only"),
     ({}, ["a", "a"], "all 2 labels are 'a'"), ({}, ["a"], "2 texts and 1 labels"), ({}, ["a", None], r"labels\[1\] is missing"),
 ])
 def test_bad_settings_and_labels_are_named(tiny, settings, labels, match):

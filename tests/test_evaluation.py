@@ -383,8 +383,8 @@ def test_probabilities_cost_no_second_look(messages, tiny, monkeypatch):
     looks.clear()
     answers_with_confidence(model, texts)
     assert looks == [len(texts)]
-    tuned, scored = FineTunedClassifier(tiny, hparams=HParams(num_train_epochs=0)).fit(texts, labels), FineTunedClassifier.decision_function
-    monkeypatch.setattr(FineTunedClassifier, "decision_function", lambda self, texts: looks.append("network") or scored(self, texts))
+    tuned, scored = FineTunedClassifier(tiny, hparams=HParams(num_train_epochs=0)).fit(texts, labels), FineTunedClassifier.logits
+    monkeypatch.setattr(FineTunedClassifier, "logits", lambda self, texts: looks.append("network") or scored(self, texts))
     answers_with_confidence(tuned, texts)
     assert looks[1:] == ["network"]
 

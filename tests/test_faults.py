@@ -1,18 +1,25 @@
 "Faults that were found in other people's libraries and in 0.4.0, each with the right value: scores, models, settings."
 import json
+import subprocess
+import sys
 import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.dummy import DummyClassifier
+from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV, cross_val_score
+from sklearn.utils.class_weight import compute_class_weight
 
+from ft_course.core.inputs import check_label_kinds, row_weights
 from ft_course.data import EXAMPLE_CSV, load_task
-from ft_course.embeddings import embed
-from ft_course.estimators import FineTunedClassifier
-from ft_course.evaluation import accuracy, calibration_error, compare, exact_match, interval, macro_f1, rouge_l, token_f1
-from ft_course.models import context_length, load_classifier, load_tokenizer, resolve_model, tiny
-from ft_course.training import HParams, LastLayers
+from ft_course.embeddings import EmbeddingClassifier, embed
+from ft_course.estimators import Checkpoint, FineTunedClassifier
+from ft_course.evaluation import METRICS, accuracy, calibration_error, compare, exact_match, interval, macro_f1, rouge_l, token_f1
+from ft_course.models import best_device, context_length, load_classifier, load_tokenizer, resolve_model, tiny
+from ft_course.training import Callback, HParams, Labels, LastLayers, accumulate_gradients, collate
 
 
 @pytest.mark.parametrize("kind", [list, np.array, pd.Series, lambda v: pd.Series(v, dtype="object"), lambda v: np.array(v, dtype=object),
@@ -189,3 +196,203 @@ def test_row_31_ends_lie_within_the_range_and_few_items_are_said():
     assert right.trusted and (right.low, right.high) == (1, 1)
     wrong = np.where(np.arange(60) < 57, three, 0)
     assert 0 <= interval(three, wrong).low < interval(three, wrong).high <= 1
+
+
+# Row 37: rare labels
+
+WORDS = {"rare": "refund overcharged debit", "usual": "weather sunny goal"}
+
+
+def rare_rows(n=400, share=.1, clear=.8, seed=0):
+    rng = np.random.default_rng(seed)
+    labels = np.where(rng.random(n) < share, "rare", "usual").tolist()
+    return [" ".join(rng.choice(WORDS[l if rng.random() < clear else "usual"].split(), 3)) + f" {i}" for i, l in enumerate(labels)], labels
+
+
+def in_parts(n=500, **more):
+    cut, (texts, labels) = n*3//5, rare_rows(n, **more)
+    return load_task({"train": list(zip(texts[:cut], labels[:cut])), "validation": list(zip(texts[cut:cut*4//3], labels[cut:cut*4//3])),
+                      "test": list(zip(texts[cut*4//3:], labels[cut*4//3:]))}, near=None)
+
+
+def test_row_37_a_model_of_one_answer_is_said(tiny):
+    made = compare({"one": DummyClassifier(), "two": EmbeddingClassifier(tiny)}, in_parts())
+    assert made.table(against="one").index.tolist() == ["one (one answer only)", "two"]
+
+
+def test_row_37_weights_of_rows_are_scikit_learns():
+    classes, codes = np.array(["a", "b", "c"]), np.array([0]*6 + [1]*3 + [2])
+    assert row_weights(codes, classes) is None
+    for weights, given in (("balanced", None), ({"a": 1., "c": 7.}, None), ("balanced", np.arange(1., 11))):
+        wanted = compute_class_weight(weights, classes=classes, y=classes[codes], sample_weight=given)[codes]*(1 if given is None else given)
+        np.testing.assert_allclose(row_weights(codes, classes, weights, given), wanted)
+    assert row_weights(np.array([0, 1]), np.array(["0", "1"]), {"0": 1, "1": 5}).tolist() == [1, 5]   # texts that spell numbers
+
+
+@pytest.mark.parametrize("weights, match", [({"class_weight": "even"}, "class_weight='even': it has to be one of balanced"), ({"class_weight": {"spam": 2}}, "class_weight.0. is 'spam'"),
+                                            ({"sample_weight": [1]}, "for each of the 2 texts"), ({"sample_weight": [1, -1]}, "0 or more"), ({"sample_weight": [0, 0]}, "not 0 for all")])
+@pytest.mark.parametrize("kind", [FineTunedClassifier, EmbeddingClassifier])
+def test_row_37_weights_that_cannot_be(tiny, kind, weights, match):
+    model = kind(tiny).set_params(**{k: v for k, v in weights.items() if k == "class_weight"})
+    with pytest.raises(ValueError, match=match): model.fit(["x", "y"], ["a", "b"], **{k: v for k, v in weights.items() if k == "sample_weight"})
+
+
+def test_row_37_the_loss_is_the_weighted_mean_over_all_rows(tiny):
+    "A step over all rows has torch's weighted cross-entropy; cut into batches that each count as they have rows, the same gradient."
+    model, labels = load_classifier(tiny, ["a", "b"], seed=0), np.array([0]*9 + [1]*3)
+    weights = row_weights(labels, np.array(["a", "b"]), {"a": 1., "b": 6.})
+    rows = Labels().rows(load_tokenizer(tiny), [f"text {i}" for i in range(12)], labels)
+    for row, weight in zip(rows, weights/weights.mean()): row["weight"] = weight
+    def gradient(batches):
+        model.zero_grad()
+        loss = accumulate_gradients(model, [collate(b, 0) for b in batches], Labels())
+        return loss, model.classifier.weight.grad.clone()
+    with torch.no_grad(): logits = model(**{k: v for k, v in collate(rows, 0).items() if k in ("input_ids", "attention_mask")}).logits
+    whole, parts = gradient([rows]), gradient([rows[:5], rows[5:7], rows[7:]])
+    assert whole[0] == pytest.approx(torch.nn.functional.cross_entropy(logits, torch.tensor(labels), weight=torch.tensor([1., 6.])).item(), rel=1e-5)
+    assert parts[0] == pytest.approx(whole[0], rel=1e-5)
+    torch.testing.assert_close(parts[1], whole[1])
+
+
+def test_row_37_a_row_of_weight_three_is_three_rows(tiny):
+    texts, labels = rare_rows(40, .3)
+    three = [i for i in range(40) for _ in range(3 if labels[i] == "rare" else 1)]
+    again = [texts[i] for i in three], [labels[i] for i in three]
+    for weights in ({"class_weight": {"rare": 3}}, {}):
+        given = {} if weights else {"sample_weight": [3 if l == "rare" else 1 for l in labels]}
+        np.testing.assert_allclose(EmbeddingClassifier(tiny, **weights).fit(texts, labels, **given).predict_proba(texts),
+                                   EmbeddingClassifier(tiny).fit(*again).predict_proba(texts), atol=1e-3)
+
+
+@pytest.mark.slow
+def test_row_37_the_probe_and_training_see_the_weights(tiny):
+    texts, labels = rare_rows(100)
+    def mean_of_rare(head, epochs, **weights):
+        hparams = HParams(num_train_epochs=epochs, learning_rate=1e-3, max_length=64)
+        return FineTunedClassifier(tiny, hparams=hparams, head=head, **weights).fit(texts, labels).predict_proba(texts)[:, 0].mean()
+    for way in (("probe", 0), ("random", 3)):
+        assert mean_of_rare(*way, class_weight="balanced") > mean_of_rare(*way) + .01, way
+    with pytest.raises(ValueError, match="Labels.. where rows have weights"):
+        FineTunedClassifier(tiny, objective=type("Own", (Labels,), {})(), class_weight="balanced").fit(texts, labels)
+
+
+def test_row_37_metrics_of_ranks_are_scikit_learns():
+    rng = np.random.default_rng(0)
+    sought, sure, times = rng.random(60) < .3, rng.integers(6, size=60)/5, rng.integers(0, 3, size=(40, 60)).astype(np.float32)
+    for name, theirs in (("average_precision", average_precision_score), ("roc_auc", roc_auc_score)):
+        metric = METRICS[name]
+        assert metric(sought, sure) == pytest.approx(theirs(sought, sure))
+        np.testing.assert_allclose(metric.redrawn(times, sought, sure), [theirs(sought, sure, sample_weight=w) for w in times], atol=1e-6)
+        assert np.isnan(metric(np.zeros(3, bool), np.ones(3))) and np.isnan(metric.redrawn(np.ones((1, 3)), np.zeros(3, bool), np.ones(3))[0])
+        rare = interval(np.arange(60) < 3, np.r_[.9, .5, .4, rng.random(57)/2], metric)   # one draw in twenty has none of them
+        assert 0 <= rare.low < rare.value < rare.high <= 1 and rare.trusted and not interval(np.arange(60) < 2, sure, metric).trusted
+
+
+def test_row_37_ranks_are_of_the_rarer_label(tiny, messages):
+    made = compare({"one": DummyClassifier(), "model": EmbeddingClassifier(tiny)}, task := in_parts())
+    model, (texts, labels) = EmbeddingClassifier(tiny).fit(*task.split("train")), task.split("test")
+    sought, rare = np.array(labels) == "rare", model.predict_proba(texts)[:, 0]
+    assert model.classes_[0] == "rare" and made.interval("model", "average_precision").value == pytest.approx(average_precision_score(sought, rare), abs=1e-6)
+    assert made.interval("one", "average_precision").value == pytest.approx(sought.mean()) and made.interval("one", "roc_auc").value == .5
+    table = made.table(metrics=["average_precision", "roc_auc"], against="one")
+    assert table.columns[1:3].tolist() == ["average_precision", "roc_auc"] and table["verdict (Holm)"]["model"] == "better"
+    with pytest.raises(ValueError, match="has 3 labels; ranks are of two"):
+        compare({"one": DummyClassifier()}, load_task(pd.DataFrame({"text": messages[0], "label": ["a", "b", "c"]*(len(messages[0])//3) + ["a"]*(len(messages[0]) % 3)}))).table("roc_auc")
+    with pytest.raises(ValueError, match=r"'roc_auc' scores numbers.* give one of accuracy.*table\(metrics=...\)"): load_task(EXAMPLE_CSV, metric="roc_auc")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tuned", [FineTunedClassifier, EmbeddingClassifier])
+def test_row_37_scikit_learn_chooses_a_threshold(tiny, tuned):
+    model = FineTunedClassifier(tiny, hparams=HParams(num_train_epochs=0, max_length=64)) if tuned is FineTunedClassifier else EmbeddingClassifier(tiny, C=.1)
+    texts, labels = rare_rows(300, clear=.4)
+    search = TunedThresholdClassifierCV(model, scoring="balanced_accuracy", cv=.3, random_state=0).fit(texts, labels)
+    fixed = FixedThresholdClassifier(search.estimator_, threshold=search.best_threshold_, pos_label="usual").fit(texts, labels)
+    wanted = np.where(search.estimator_.predict_proba(texts)[:, 1] >= search.best_threshold_, "usual", "rare")
+    assert (search.predict(texts) == wanted).all() and set(fixed.predict(texts)) == {"rare", "usual"}
+    assert cross_val_score(model, texts, labels, cv=2, scoring="roc_auc", error_score="raise").min() > .5
+    made = compare({"at half": model, "tuned": search}, in_parts(clear=.4))
+    assert made.interval("tuned", "balanced_accuracy").value > made.interval("at half", "balanced_accuracy").value
+
+
+# Row 40: numbers that are no labels
+
+NUMBERS = {"fractions": ([.5, 1.25]*10, r"labels\[0\] is 0.5, a fraction.*ranges"), "prices": (list(range(100, 2500, 80)), "the 30 labels are 30 different numbers from 100 to 2420"),
+           "whole floats": (np.arange(0., 900, 30).tolist(), "30 different numbers")}
+
+
+@pytest.mark.parametrize("case", NUMBERS)
+def test_row_40_measurements_are_no_labels(tiny, case):
+    labels, match = NUMBERS[case]
+    texts = [f"text number {i}" for i in range(len(labels))]
+    for model in (FineTunedClassifier(tiny), EmbeddingClassifier(tiny)):
+        with pytest.raises(ValueError, match=match): model.fit(texts, labels)
+    with pytest.raises(ValueError, match="fraction" if case == "fractions" else match): load_task(pd.DataFrame({"text": texts, "label": labels}))
+
+
+@pytest.mark.parametrize("labels", [[*range(150)]*2, [*range(150)], [*range(1000, 9000, 100)]*2, [1., 2., 3.]*5, [-1, 1, 900]],
+                         ids=["codes", "codes, one row each", "numbered departments", "stars as floats", "few"])
+def test_row_40_numbers_that_are_labels(labels): check_label_kinds(labels)
+
+
+# Row 46: what was missing
+
+@pytest.mark.parametrize("settings", [{"class_weight": {1: 2., 2: 1.}}, {"C": (1., 10.)}, {"classifier": "knn", "k": 3}], ids=str)
+def test_row_46_a_saved_embedding_classifier_answers_the_same(tiny, tmp_path, settings):
+    texts, labels = rare_rows(60, .4)
+    model = EmbeddingClassifier(tiny, **settings).fit(texts, [1 if l == "rare" else 2 for l in labels])
+    assert model.save(tmp_path/"m") is model and sorted(p.name for p in (tmp_path/"m").iterdir()) == ["ft_course.json", "learnt.npz"]
+    np.savez(tmp_path/"here.npz", answers=model.predict(texts), p=model.predict_proba(texts))
+    code = (f"import numpy as np; from ft_course.embeddings import EmbeddingClassifier; model = EmbeddingClassifier.load({str(tmp_path/'m')!r})\n"
+            f"here = np.load({str(tmp_path/'here.npz')!r}); texts = {texts!r}\n"
+            "assert (model.predict(texts) == here['answers']).all() and np.array_equal(model.predict_proba(texts), here['p']), model.predict(texts)\n"
+            f"print(model.get_params()['class_weight'] == {settings.get('class_weight')!r}, model.classes_.tolist())")
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.stdout == "True [1, 2]\n", run.stdout + run.stderr
+
+
+def test_row_46_a_folder_of_another_encoder_is_refused(tmp_path):
+    folder, texts = tiny("bert", tmp_path/"bert"), ["a", "b", "c", "d"]
+    model = EmbeddingClassifier(str(folder)).fit(texts, ["x", "y"]*2).save(tmp_path/"m")
+    model.save(tmp_path/"m")   # a folder of its own is replaced
+    other = load_classifier(folder, ["x", "y"], seed=5)
+    torch.nn.init.normal_(other.base_model.get_input_embeddings().weight)
+    other.base_model.save_pretrained(folder)
+    with pytest.raises(ValueError, match="was trained on other weights than .* has here"): EmbeddingClassifier.load(tmp_path/"m")
+    with pytest.raises(ValueError, match="load it with EmbeddingClassifier.load"): FineTunedClassifier.load(tmp_path/"m")
+    with pytest.raises(ValueError, match="holds other files"): model.save(folder)
+
+
+def test_row_46_weights_of_labels_survive_saving(tiny, tmp_path):
+    model = FineTunedClassifier(tiny, hparams=HParams(num_train_epochs=0, max_length=32), class_weight={np.int64(1): 2, 0: 1}, device="cpu")
+    model.fit(["a", "b"]*2, [1, 0]*2).save(tmp_path/"m")
+    loaded = FineTunedClassifier.load(tmp_path/"m")
+    assert loaded.class_weight == {1: 2, 0: 1} and loaded.device is None and (loaded.predict(["a"]) == model.predict(["a"])).all()
+
+
+def test_row_46_a_device_that_is_not_here(tiny, tmp_path):
+    saved = FineTunedClassifier(tiny, hparams=HParams(num_train_epochs=0), device="cpu").fit(["a", "b"], ["x", "y"]).save(tmp_path/"m")
+    assert next(saved.model_.parameters()).device.type == best_device("cpu") == "cpu"
+    for use in (lambda: saved.set_params(device="gpu").fit(["a", "b"], ["x", "y"]), lambda: FineTunedClassifier.load(tmp_path/"m", device="gpu"),
+                lambda: EmbeddingClassifier(tiny, device="gpu").fit(["a", "b"], ["x", "y"]), lambda: embed(["a"], tiny, device="gpu")):
+        with pytest.raises(ValueError, match="device='gpu': this machine's torch has no such device") as caught: use()
+        assert "\n" not in str(caught.value)
+
+
+def test_row_46_a_finished_checkpoint_is_the_weights(tiny, messages, tmp_path):
+    def fit(*more): return FineTunedClassifier(tiny, hparams=HParams(num_train_epochs=1, max_length=32), callbacks=[Checkpoint(tmp_path, every=2), *more]).fit(*messages)
+    class Stop(Callback):
+        def on_step_end(self, run): run.stop = run.stop or ("stopped by SIGTERM" if run.step == 3 else "")
+    fit(Stop())   # as a signal ends it: to be gone on with
+    half, done, again = (tmp_path/"checkpoint.pt").stat().st_size, fit(), fit()
+    weights = sum(4*p.numel() for p in done.model_.parameters())
+    assert half > 2.9*weights and (tmp_path/"checkpoint.pt").stat().st_size < 1.1*weights
+    assert again.history_ == done.history_ and (again.decision_function(messages[0]) == done.decision_function(messages[0])).all()
+
+
+def test_row_46_another_split_is_scored(tmp_path):
+    task = load_task(EXAMPLE_CSV)
+    made = compare({"one": DummyClassifier()}, task, split="validation", store=tmp_path)
+    assert made.references.tolist() == task.split("validation")[1] and made.records["one"][0]["ids"] == list(task.data["validation"]["id"])
+    assert [p.name for p in tmp_path.iterdir()] == [f"{task.name.replace('_', '-')}-validation"] and task.scored_on("test") is task
+    with pytest.raises(ValueError, match=r"has no split 'valid'.*it has train, validation, test"): compare({"one": DummyClassifier()}, task, split="valid")

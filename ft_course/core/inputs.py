@@ -45,8 +45,8 @@ def check_labels(labels: list):
 
 
 def check_label_kinds(labels: list, at=None):
-    """Raises `ValueError` unless every label is one string or number, none is missing, and all are of one type;
-    `at` says what errors call a label, by its number."""
+    """Raises `ValueError` unless every label is one string or whole number, none is missing, and all are of one type, and for
+    numbers that can only be measurements; `at` says what errors call a label, by its number."""
     import numpy as np
     import pandas as pd
     at, labels = at or (lambda i: f"labels[{i}]"), [v.item() if isinstance(v, np.generic) else v for v in labels]
@@ -57,11 +57,17 @@ def check_label_kinds(labels: list, at=None):
         if pd.isna(label): raise ValueError(f"{at(i)} is missing ({label!r}); drop that row or give it a label")
         if not isinstance(label, (str, int, float)):
             raise ValueError(f"{at(i)} is {label!r}, a {type(label).__name__}; labels have to be strings or numbers")
+        if isinstance(label, float) and not label.is_integer():
+            raise ValueError(f"{at(i)} is {label}, a fraction; a label is a text or a whole number: sort numbers into ranges "
+                             "(pandas.cut), keep the strongest of several shares, or make texts of names with .astype(str)")
     kinds = {type(label).__name__: i for i, label in reversed([*enumerate(labels)])}
     if len(kinds) > 1:
         raise ValueError(f"there are labels of several types ({', '.join(f'{k}: {at(i)}' for k, i in kinds.items())}); "
                          "make them all strings or all numbers of one type")
     if "str" in kinds: check_texts(labels, "labels", at)
+    elif (n := len(set(labels))) > max(20, len(labels)/2) and max(labels) - min(labels) >= 2*n:   # codes have fewer gaps
+        raise ValueError(f"the {len(labels)} labels are {n} different numbers from {min(labels)} to {max(labels)}, most of them "
+                         "on one row alone: sort them into a few ranges (pandas.cut), or make texts of names with .astype(str)")
 
 
 def label_codes(labels, classes, what: str = "labels"):
@@ -74,6 +80,24 @@ def label_codes(labels, classes, what: str = "labels"):
                              f"(theirs: {', '.join(map(str, classes))}); "
                              "correct it or add such rows to the training data")
     return np.array([position[label] for label in labels])
+
+
+def row_weights(codes, classes, class_weight=None, sample_weight=None):
+    """What each row counts, as in scikit-learn: its label's `class_weight` (None, "balanced", or a dict) times its
+    `sample_weight`; None where neither is given. Raises `ValueError` for what is no such weight."""
+    import numpy as np
+    if class_weight is None and sample_weight is None: return None
+    given = np.ones(len(codes)) if sample_weight is None else np.asarray(sample_weight, float)
+    if given.shape != (len(codes),) or not (given >= 0).all() or not 0 < given.sum() < np.inf:
+        raise ValueError(f"sample_weight has to be one number of 0 or more for each of the {len(codes)} texts, and not 0 for all")
+    if isinstance(class_weight, dict):
+        label_codes(class_weight, classes, "class_weight")
+        by_label = np.array([class_weight.get(label, 1.) for label in np.asarray(classes).tolist()])
+    elif class_weight is None: by_label = np.ones(len(classes))
+    else:
+        check_choice(class_weight=(class_weight, ("balanced",)))
+        by_label = given.sum() / (len(classes)*np.maximum(np.bincount(codes, given, len(classes)), 1e-9))
+    return by_label[codes]*given
 
 
 def check_settings(

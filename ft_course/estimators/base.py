@@ -1,4 +1,5 @@
 "What both estimators are: one fit, one save, one load."
+import contextlib
 import json
 import numbers
 from dataclasses import asdict, fields, is_dataclass, replace
@@ -15,6 +16,7 @@ from ft_course.models import best_device, context_length, load_tokenizer, model_
 from ft_course.training import Callback, Full, HParams, Method, Validation, train
 
 FORMAT, ABOUT = 2, "ft_course.json"
+NOT_KEPT = ("model", "method", "hparams", "callbacks", "objective", "device")   # in a file they stand elsewhere, or nowhere
 PART = 1000   # rows that are tokenised at once: all in one call would leave a large heap behind
 
 
@@ -51,18 +53,19 @@ class FineTuned(BaseEstimator):
         if longest and self.hparams.max_length > longest:
             raise ValueError(f"max_length={self.hparams.max_length} is more than the {longest} tokens "
                              f"that {self.model} can read; set HParams(max_length={longest}) or less")
-        self.tokenizer_, self.model_, self.adapter_ = tokenizer, model, None
+        device, self.tokenizer_, self.model_, self.adapter_ = best_device(self.device), tokenizer, model, None
         model.config.pad_token_id = tokenizer.pad_token_id
         rows = [row for start in range(0, len(columns[0]), PART)
                 for row in rows_of(*(column[start:start + PART] for column in columns))]
-        self._start(model, rows, columns, seed)
+        self._start(model, rows, columns, seed, device)
         hooks = [_Adopt(self), *([Validation(lambda: self.scores(*validation))] if validation else []), *self.callbacks]
-        run = train(model, rows, self.hparams, as_method(self.method), self.objective, tokenizer.pad_token_id, seed, hooks)
+        run = train(model, rows, self.hparams, as_method(self.method), self.objective, tokenizer.pad_token_id, seed, hooks,
+                    device)
         self.adapter_ = getattr(self.model_, "active_adapter", None)
         self.history_ = {"steps": run.history, "epochs": run.evaluations, "stopped": run.stop}
         return self
 
-    def _start(self, model, rows, columns, seed): "What is done to the model before it trains."
+    def _start(self, model, rows, columns, seed, device): "What is done to the model before it trains."
 
     def _ready(self):
         "The fitted model, in `eval` mode, this estimator's adapter switched on."
@@ -78,62 +81,45 @@ class FineTuned(BaseEstimator):
         """Writes a folder, whole or not at all, and returns the estimator. `Full` and methods that train a part of the
         model write a model that transformers opens, peft's methods an adapter with its head that peft opens.
         Raises `ValueError` for a folder with other files, `CourseError` when there is no room."""
-        model, method, folder = self._ready(), as_method(self.method), Path(folder).expanduser()
-        others = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
-        if others and (ABOUT not in others or "checkpoint.pt" in others):
-            raise ValueError(f"{folder} holds other files ({others[0]}, ...), and saving replaces a folder as a whole; "
-                             "give the model a folder of its own")
+        model, method = self._ready(), as_method(self.method)
         whole = merged or method.whole
         kept = method if method.whole or not merged else Full()   # folded in, it is a model like any other
-        about = {"format": FORMAT, "estimator": type(self).__name__, "model": str(self.model), "whole": whole,
+        about = {"model": str(self.model), "whole": whole,
                  "base": None if whole else model_identity(self.model), "hparams": asdict(self.hparams),
                  "method": {"class": type(kept).__name__, **kept.settings()}} | self._kept()
-        with atomic_path(folder) as tmp, quiet_transformers():
-            tmp.mkdir()
+        with new_folder(folder, self, about) as tmp, quiet_transformers():
             if whole: method.merged(model).save_pretrained(tmp)
             else: method.save(model, tmp)
             self.tokenizer_.model_max_length = self.hparams.max_length
             self.tokenizer_.save_pretrained(tmp)
-            (tmp/ABOUT).write_text(json.dumps(about, indent=1, default=_plain), encoding="utf-8")
         return self
 
     @classmethod
     def load(cls,
         folder,
         base=None,   # a fitted or loaded estimator whose model this adapter is put beside
+        device: str | None = None,   # the fastest there is; with base, that of the base
     ):
         """The estimator that `save` wrote, ready to predict; with `base` both share one model, and each switches its
         adapter on. Raises `ValueError` for any other folder, or another base."""
-        folder = Path(folder).expanduser()
-        about = _read_about(cls, folder)
-        method = _method_of(about["method"], folder)
-        self = cls(about["model"], method=method, hparams=HParams(**about["hparams"]), **cls._settings(about))
+        folder, about = read_folder(folder, cls)
+        method, there = _method_of(about["method"], folder), best_device(device)
+        self = cls(about["model"], method=method, hparams=HParams(**about["hparams"]), device=device, **settings_of(cls, about))
         self.tokenizer_, self.adapter_ = load_tokenizer(folder), None
         self._restore(about)
         if about["whole"]:
             if base is not None: raise ValueError(f"{folder} holds a whole model, and base is for adapters; load it without")
-            self.model_ = self._network(folder).to(best_device())
+            self.model_ = self._network(folder).to(there)
             return self
-        if about["base"] != model_identity(about["model"]):
-            raise ValueError(f"{folder} was trained on other weights than {about['model']} has here; "
-                             "give it the model it was trained on")
         if base is None:
             network = self._network(about["model"])
             network.config.pad_token_id = self.tokenizer_.pad_token_id
-            self.model_ = method.attach(network, folder).to(best_device()).eval()
+            self.model_ = method.attach(network, folder).to(there).eval()
         else: self.model_ = _beside(base, self, method, folder)
         self.adapter_ = getattr(self.model_, "active_adapter", None)
         return self
 
-    @classmethod
-    def _settings(cls, about: dict) -> dict:
-        "Constructor's arguments that are kept in the file."
-        names = set(cls._get_param_names()) - {"model", "method", "hparams", "callbacks", "objective"}
-        return {name: about[name] for name in names if name in about}
-
-    def _kept(self) -> dict: return {n: v for n, v in self.get_params(deep=False).items()
-                                     if n not in ("model", "method", "hparams", "callbacks", "objective")}
-
+    def _kept(self) -> dict: return settings_kept(self)
     def _restore(self, about: dict): pass
 
 
@@ -148,10 +134,38 @@ def _beside(base, estimator, method, folder):
     return method.attach(base.model_, folder)
 
 
+def settings_kept(estimator) -> dict:
+    "The constructor's arguments for a file, a dict as its pairs: JSON would make strings of its keys."
+    return {n: [*v.items()] if isinstance(v, dict) else v for n, v in estimator.get_params(deep=False).items()
+            if n not in NOT_KEPT}
+
+
+def settings_of(cls, about: dict) -> dict:
+    "The constructor's arguments that a file has kept."
+    return {n: dict(about[n]) if n == "class_weight" and isinstance(about[n], list) else about[n]
+            for n in cls._get_param_names() if n in about and n not in NOT_KEPT}
+
+
+@contextlib.contextmanager
+def new_folder(folder, estimator, about: dict):
+    """A folder to fill, which takes the place of `folder` when the block has ended well, with `about` in it.
+    Raises `ValueError` for a folder with other files, `CourseError` when there is no room."""
+    folder = Path(folder).expanduser()
+    others = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+    if others and (ABOUT not in others or "checkpoint.pt" in others):
+        raise ValueError(f"{folder} holds other files ({others[0]}, ...), and saving replaces a folder as a whole; "
+                         "give the model a folder of its own")
+    with atomic_path(folder) as tmp:
+        tmp.mkdir()
+        yield tmp
+        about = {"format": FORMAT, "estimator": type(estimator).__name__} | about
+        (tmp/ABOUT).write_text(json.dumps(about, indent=1, default=_plain), encoding="utf-8")
+
+
 def _plain(value):
     "NumPy's numbers as Python's, sets as lists; what JSON has no form for (a random generator) as None."
     if isinstance(value, (set, frozenset)): return sorted(value)
-    return value.item() if isinstance(value, np.generic) else None
+    return value.item() if isinstance(value, np.generic) else str(value) if isinstance(value, Path) else None
 
 
 def _subclasses(cls) -> dict[str, type]:
@@ -167,7 +181,10 @@ def _method_of(kept: dict, folder) -> Method:
     return known[name].from_settings(fields, folder)
 
 
-def _read_about(cls, folder: Path) -> dict:
+def read_folder(folder, cls) -> tuple[Path, dict]:
+    """The folder and what it says about the estimator in it. Raises `ValueError` for one that holds no such estimator, or one
+    trained on other weights than its base has here."""
+    folder = Path(folder).expanduser()
     file = folder/ABOUT
     if not folder.is_dir(): raise ValueError(f"there is no folder {folder}; give one that {cls.__name__}.save made")
     if not file.is_file():
@@ -180,4 +197,7 @@ def _read_about(cls, folder: Path) -> dict:
     if about.get("format") != FORMAT:
         raise ValueError(f"{folder} was saved in format {about.get('format')} and this version reads "
                          f"format {FORMAT}; load it with the version of ft_course that saved it")
-    return about
+    if not about.get("whole") and about["base"] != model_identity(about["model"]):
+        raise ValueError(f"{folder} was trained on other weights than {about['model']} has here; "
+                         "give it the model it was trained on")
+    return folder, about

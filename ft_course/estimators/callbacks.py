@@ -45,7 +45,7 @@ def _about(run) -> dict:
 
 @dataclass
 class Checkpoint(Callback):
-    """Keeps the run's state in `folder`/checkpoint.pt, every `every` steps and at its end;
+    """Keeps the run's state in `folder`/checkpoint.pt, every `every` steps, and at its end without the optimiser's two thirds;
     a `fit` of the same estimator on the same rows, with the same callbacks of those that keep a state
     (`EarlyStopping`, `KeepLastGood`), goes on from there. Raises `CourseError` for a checkpoint of something else."""
     folder: str
@@ -73,8 +73,8 @@ class Checkpoint(Callback):
                               "delete it to train from the start.") from err
         self._compare(about, _about(run))
         run.model.load_state_dict(state["model"])
-        run.optimizer.load_state_dict(state["optimizer"])
-        run.scheduler.load_state_dict(state["scheduler"])
+        for name in ("optimizer", "scheduler"):   # a finished run has kept neither
+            if name in state: getattr(run, name).load_state_dict(state[name])
         run.step, run.epoch, run.history, run.evaluations = (
             state[k] for k in ("step", "epoch", "history", "evaluations"))
         run.stop, self._saved = run.stop or state["stop"], run.step
@@ -97,7 +97,8 @@ class Checkpoint(Callback):
         kept = {"about": _about(run), "step": run.step, "epoch": run.epoch, "history": run.history,
                 "evaluations": run.evaluations, "hooks": hooks, "random": _random_states(),
                 "stop": "" if run.stop.startswith(_SIGNALLED) else run.stop}
-        states = {name: getattr(run, name).state_dict() for name in ("model", "optimizer", "scheduler")}
+        over = run.step == run.n_steps or kept["stop"]   # then only the weights are asked for
+        states = {name: getattr(run, name).state_dict() for name in ("model", *(() if over else ("optimizer", "scheduler")))}
         with atomic_path(self.file) as tmp, open(tmp, "wb") as file: torch.save(_plain(kept | states), file)
         self._saved = run.step
 

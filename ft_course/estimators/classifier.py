@@ -7,31 +7,31 @@ from sklearn.base import ClassifierMixin
 from torch import nn
 
 from ft_course.core import progress
-from ft_course.core.inputs import check_choice, check_labels, check_pairs, check_texts, label_codes
+from ft_course.core.inputs import check_choice, check_labels, check_pairs, check_settings, check_texts, label_codes, row_weights
 from ft_course.data import token_lengths
 from ft_course.estimators.base import PART, FineTuned
 from ft_course.estimators.head import start_from_probe
-from ft_course.models import best_device, load_classifier, load_tokenizer, resolve_model
+from ft_course.models import load_classifier, load_tokenizer, resolve_model
 from ft_course.training import (POSITIONS, Full, HParams, Labels, Method, Objective, collate, first_token_only,
                                 token_batches)
 
 HEADS = ("probe", "random", "keep")
 
 
-def not_learnt(steps: list[dict], codes) -> str:
+def not_learnt(steps: list[dict], codes, rate: float, weights=None) -> str:
     """What a run's losses say against it, in a sentence; empty when nothing does. The loss of guessing is the entropy of
-    the labels, in nats; ten steps and more are judged."""
-    losses, shares = np.array([s["loss"] for s in steps]), np.bincount(codes)/len(codes)
+    the labels (weighted as the rows are), in nats; ten steps and more are judged."""
+    losses, shares = np.array([s["loss"] for s in steps]), np.bincount(codes, weights)
     if len(losses) < 10: return ""
+    shares = shares/shares.sum()
     guessing, tenth = -(shares[shares > 0]*np.log(shares[shares > 0])).sum(), max(3, len(losses) // 10)
     first, before, last = losses[:tenth].mean(), losses[-2*tenth:-tenth].mean(), losses[-tenth:].mean()
-    rate = f"the learning rate {max(s['learning_rate'] for s in steps):.1g}"
     if last > max(1.25*first, .9*guessing):
-        return (f"The loss went up, from {first:.2f} to {last:.2f} (guessing has {guessing:.2f}): {rate} is too high; "
-                "try a tenth of it.")
+        return (f"The loss went up, from {first:.2f} to {last:.2f} (guessing has {guessing:.2f}): the learning rate {rate} is "
+                "too high; try a tenth of it.")
     if last > .9*guessing:
         return (f"Hardly anything was learnt: the loss ends at {last:.2f} and guessing by the labels' shares has {guessing:.2f}. "
-                f"Look at the labels, then try more epochs, or a rate three times higher or lower than {rate.split()[-1]}.")
+                f"Look at the labels, then try more epochs, or a rate three times higher or lower than {rate}.")
     if last < .8*before and last > .3*guessing:
         return f"The loss is still falling ({before:.2f}, then {last:.2f} in the last steps): more epochs would go further."
     return ""
@@ -49,17 +49,23 @@ class FineTunedClassifier(ClassifierMixin, FineTuned):
         layers: int | None = None, # keep only so many layers of the network; None keeps all
         objective: Objective = Labels(),   # what is minimised
         head: str = "probe",       # starts as a logistic regression on the frozen features; or "random"; or "keep" the saved
+        class_weight=None,         # None, "balanced", or a dict, as in scikit-learn
+        device: str | None = None, # "cpu", "cuda", ...; None: the fastest there is
     ):
         (self.model, self.method, self.hparams, self.pretrained, self.random_state, self.callbacks, self.layers, self.objective,
-         self.head) = model, method, hparams, pretrained, random_state, callbacks, layers, objective, head
+         self.head, self.class_weight, self.device) = (model, method, hparams, pretrained, random_state, callbacks, layers,
+                                                       objective, head, class_weight, device)
 
-    def fit(self, texts, labels, validation=None) -> "FineTunedClassifier":
-        """Trains on texts and labels; `validation=(texts, labels)` is scored after every epoch
-        into `history_`. Raises `ValueError` for fewer than two labels."""
+    def fit(self, texts, labels, validation=None, sample_weight=None) -> "FineTunedClassifier":
+        """Trains on texts and labels, each row's loss times its weight (scaled to 1 on average, whatever batch it is in);
+        `validation=(texts, labels)` is scored after every epoch into `history_`. Raises `ValueError` for labels and weights that
+        cannot be, and for fewer than two labels."""
         texts, labels = check_pairs(texts, labels)
         check_labels(labels)
         check_choice(head=(self.head, HEADS))
         classes, codes = np.unique(labels, return_inverse=True)
+        weights, plain = row_weights(codes, classes, self.class_weight, sample_weight), type(self.objective) is Labels
+        check_settings(objective=(self.objective, plain or weights is None, "Labels() where rows have weights"))
         if validation is not None:
             validation = check_pairs(*validation, ("validation texts", "validation labels"))
             label_codes(validation[1], classes, "validation labels")
@@ -68,8 +74,9 @@ class FineTunedClassifier(ClassifierMixin, FineTuned):
         self.classes_ = classes
         model = self._network(self.model, seed)
         with first_token_only(model):
-            self._fit(tokenizer, model, lambda t, c: self._rows(tokenizer, t, c), (texts, codes), seed, validation)
-        said = not_learnt(self.history_["steps"], codes) if type(self.objective) is Labels else ""
+            columns = (texts, codes) if weights is None else (texts, codes, weights / weights.mean())
+            self._fit(tokenizer, model, lambda *columns: self._rows(tokenizer, *columns), columns, seed, validation)
+        said = not_learnt(self.history_["steps"], codes, self.hparams.learning_rate, weights) if plain else ""
         if said: warnings.warn(said, stacklevel=2)
         return self
 
@@ -85,12 +92,14 @@ class FineTunedClassifier(ClassifierMixin, FineTuned):
         return load_classifier(name, self.classes_.tolist(), saved or self.pretrained, seed, None if saved else self.layers,
                                keep_head=saved or self.head == "keep")
 
-    def _start(self, model, rows, columns, seed):
+    def _start(self, model, rows, columns, seed, device):
         if self.head == "probe" and self.pretrained:   # random weights have nothing to be asked for
-            start_from_probe(model, rows, columns[1], len(self.classes_), self.tokenizer_.pad_token_id, best_device(), seed)
+            start_from_probe(model, rows, columns[1], len(self.classes_), self.tokenizer_.pad_token_id, device, seed)
 
-    def _rows(self, tokenizer, texts, codes=None):
-        return self.objective.rows(tokenizer, texts, codes, max_length=self.hparams.max_length)
+    def _rows(self, tokenizer, texts, codes=None, weights=()):
+        rows = self.objective.rows(tokenizer, texts, codes, max_length=self.hparams.max_length)
+        for row, weight in zip(rows, weights): row["weight"] = float(weight)
+        return rows
 
     def _warn_if_cut(self, texts, tokenizer):
         limit = self.hparams.max_length
@@ -104,11 +113,11 @@ class FineTunedClassifier(ClassifierMixin, FineTuned):
         "`validation_loss` in nats and `validation_macro_f1` of the fitted model on these rows."
         from ft_course.evaluation import macro_f1
         codes = torch.from_numpy(label_codes(labels, self.classes_))
-        logits = torch.from_numpy(self.decision_function(texts))
+        logits = torch.from_numpy(self.logits(texts))
         return {"validation_loss": nn.functional.cross_entropy(logits, codes).item(),
                 "validation_macro_f1": macro_f1(codes.numpy(), logits.argmax(-1).numpy())}
 
-    def decision_function(self, texts) -> np.ndarray:
+    def logits(self, texts) -> np.ndarray:
         "The model's scores before the softmax, shape (n_texts, n_classes)."
         model, texts = self._ready(), check_texts(texts)
         self._warn_if_cut(texts, self.tokenizer_)
@@ -121,14 +130,18 @@ class FineTunedClassifier(ClassifierMixin, FineTuned):
                 logits[numbers] = model(**batch).logits.float().cpu().numpy()
         return logits
 
+    def decision_function(self, texts) -> np.ndarray:
+        "The `logits` in scikit-learn's form: of two labels the second's less the first's, shape (n_texts,)."
+        logits = self.logits(texts)
+        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
+
     def predict_proba(self, texts) -> np.ndarray:
         "Probability of each of `classes_`, shape (n_texts, n_classes)."
-        return torch.from_numpy(self.decision_function(texts)).softmax(-1).numpy()
+        return torch.from_numpy(self.logits(texts)).softmax(-1).numpy()
 
     def predict(self, texts) -> np.ndarray:
         "The most probable label of each text, as it was given to `fit`."
-        scores = self.decision_function(texts)
-        return self.classes_[scores.argmax(-1)]
+        return self.classes_[self.logits(texts).argmax(-1)]
 
     def _kept(self): return super()._kept() | {"classes": self.classes_.tolist()}
     def _restore(self, about): self.classes_ = np.array(about["classes"])

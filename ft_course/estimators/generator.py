@@ -74,10 +74,11 @@ class FineTunedGenerator(FineTuned):
         random_state: int = 0,
         callbacks=(),
         objective: Objective = Answers(),   # what is minimised
+        device: str | None = None,  # "cpu", "cuda", ...; None: the fastest there is
     ):
-        (self.model, self.method, self.hparams, self.instruction, self.max_new_tokens, self.random_state,
-         self.callbacks, self.objective) = (model, method, hparams, instruction, max_new_tokens, random_state, callbacks,
-                                            objective)
+        (self.model, self.method, self.hparams, self.instruction, self.max_new_tokens, self.random_state, self.callbacks,
+         self.objective, self.device) = (model, method, hparams, instruction, max_new_tokens, random_state, callbacks,
+                                         objective, device)
 
     def fit(self, prompts, answers, validation=None) -> "FineTunedGenerator":
         """Trains on the answers' tokens; `validation=(prompts, answers)` is scored after every epoch.

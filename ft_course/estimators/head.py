@@ -42,7 +42,8 @@ def pooled(model, given, batch):
 
 
 def start_from_probe(model, rows, codes, n_labels: int, pad_id: int, device, seed: int = 0) -> None:
-    "Writes into the output layer the logistic regression on the model's own features, its strength chosen on held-out rows."
+    """Writes into the output layer the logistic regression on the model's own features, its strength chosen on held-out rows;
+    rows count by their `weight` where they have one."""
     from sklearn.linear_model import LogisticRegression
     layer, codes = output_layer(model, n_labels), np.asarray(codes)
     order = np.random.default_rng(seed).permutation(len(codes))
@@ -50,10 +51,12 @@ def start_from_probe(model, rows, codes, n_labels: int, pad_id: int, device, see
     for code in range(n_labels): rank[order[codes[order] == code]] = np.arange((codes == code).sum())
     chosen = order[np.argsort(rank[order] >= 8, kind="stable")][:PROBED]   # eight of every label, then by chance
     x, y, rank = features(model.to(device), layer, [rows[i] for i in chosen], pad_id, device), codes[chosen], rank[chosen]
+    weights = np.array([max(rows[i].get("weight", 1.), 1e-9) for i in chosen])   # held-out rows must not all count nothing
     biased = layer.bias is not None
     mean, scale = x.mean(0) if biased else 0., x.std(0) + 1e-6
     x = (x - mean)/scale
-    fitted = lambda C, kept: LogisticRegression(C=C, max_iter=300, fit_intercept=biased, tol=1e-3).fit(x[kept], y[kept])
+    def fitted(C, kept):
+        return LogisticRegression(C=C, max_iter=300, fit_intercept=biased, tol=1e-3).fit(x[kept], y[kept], weights[kept])
     folds = [held for fold in range(4 if len(y) < 1000 else 1)   # a label's first row is always trained on
              if (held := (rank % 4 == fold) & (rank > 0)).any()]
     def unseen(C):   # loss on rows that the probe has not seen, in nats
@@ -62,23 +65,25 @@ def start_from_probe(model, rows, codes, n_labels: int, pad_id: int, device, see
             known, p = fitted(C, ~held), np.full((held.sum(), n_labels), 1e-12)
             p[:, known.classes_] = np.maximum(known.predict_proba(x[held]), 1e-12)
             found.append(-np.log(p[np.arange(len(p)), y[held]]))
-        return np.concatenate(found).mean()
+        return np.average(np.concatenate(found), weights=np.concatenate([weights[held] for held in folds]))
     losses = {C: unseen(C) for C in STRENGTHS} if folds else {STRENGTHS[0]: np.log(n_labels)}
     C = min(losses, key=losses.get)
     best = fitted(C, np.ones(len(y), bool))
-    weights, bias = best.coef_, best.intercept_
-    if n_labels == 2: weights, bias = np.stack([-weights[0], weights[0]])/2, np.array([-1, 1])*bias/2   # two for one
-    share = as_sure_as_right(x @ weights.T + bias, y, losses[C])
-    weights, bias = share*weights/scale, share*bias
+    slopes, bias = best.coef_, best.intercept_
+    if n_labels == 2: slopes, bias = np.stack([-slopes[0], slopes[0]])/2, np.array([-1, 1])*bias/2   # two for one
+    share = as_sure_as_right(x @ slopes.T + bias, y, losses[C], weights)
+    slopes, bias = share*slopes/scale, share*bias
     with torch.no_grad():
-        layer.weight.copy_(torch.from_numpy(weights))
-        if biased: layer.bias.copy_(torch.from_numpy(bias - weights @ mean))
+        layer.weight.copy_(torch.from_numpy(slopes))
+        if biased: layer.bias.copy_(torch.from_numpy(bias - slopes @ mean))
 
 
-def as_sure_as_right(logits, codes, loss: float) -> float:
+def as_sure_as_right(logits, codes, loss: float, weights=None) -> float:
     """What to multiply the logits by so that their loss is that of unseen rows: a probe that knows its few training rows
     by heart has a loss near zero, and leaves training hardly a gradient."""
     from scipy.optimize import brentq
     from scipy.special import logsumexp
-    above = lambda share: float((logsumexp(share*logits, 1) - share*logits[np.arange(len(codes)), codes]).mean()) - loss
+    def above(share):
+        losses = logsumexp(share*logits, 1) - share*logits[np.arange(len(codes)), codes]
+        return float(np.average(losses, weights=weights)) - loss
     return 1. if above(1.) >= 0 or above(0.) <= 0 else brentq(above, 0., 1.)

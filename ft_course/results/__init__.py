@@ -8,7 +8,7 @@ from operator import or_
 
 import numpy as np
 
-from ft_course.core import CourseError, did_you_mean
+from ft_course.core import did_you_mean
 from ft_course.core.contents import contents
 from ft_course.evaluation import Comparison, compare
 
@@ -90,22 +90,9 @@ def make_results(names=()):
         print(f"\n{name}", made.table().to_string() if made.metrics() else f"{len(made.records)} rows", sep="\n", flush=True)
 
 
-def on_validation(
-    task,         # a `Task`
-    name: str = None,          # by default `<task>_choosing`
-    train: int | None = None,  # only the first rows of the training set
-    test: int | None = None,   # and of the validation set
-):
-    "The task with its validation items in the test items' place, to choose settings by."
-    return fewer(task, name or f"{task.name}_choosing", "validation", train, test)
-
-
-def fewer(task, name: str, test_split: str = "test", train: int | None = None, test: int | None = None):
-    "The task under a name, with the first rows of its training set and of the split that is tested on."
-    from datasets import DatasetDict
-    if test_split not in task.data: raise CourseError(f"The task {task.name!r} has no {test_split} rows; load it with load_task.")
-    data = DatasetDict({split: task.data[split] for split in ("train", "validation")} | {"test": task.data[test_split]})
-    return replace(task, name=name, data=data).head(**{k: n for k, n in {"train": train, "test": test}.items() if n})
+def fewer(task, name: str, train: int | None = None, test: int | None = None):
+    "The task under a name, with the first rows of its training and its test set."
+    return replace(task, name=name).head(**{k: n for k, n in {"train": train, "test": test}.items() if n})
 
 
 def on_items(
