@@ -1,20 +1,6 @@
-"Blind solutions to the exercises of chapters 01-07: WRONG are mistakes, RIGHT are right in an unusual way."
+"Blind solutions to the exercises of chapters 01 to 07: WRONG are mistakes, RIGHT are right in an unusual way."
 
 WRONG = [
-# F1 of the mean precision and the mean recall, not the mean of the labels' F1 (gives .4 in the example too)
-("01.f1", '''
-def macro_f1(truth, answers):
-    labels = set(truth) | set(answers)
-    precisions, recalls = [], []
-    for label in labels:
-        hits = sum(t == a == label for t, a in zip(truth, answers))
-        called, are = answers.count(label), truth.count(label)
-        precisions.append(hits / called if called else 0)
-        recalls.append(hits / are if are else 0)
-    p, r = sum(precisions) / len(labels), sum(recalls) / len(labels)
-    return 2 * p * r / (p + r) if p + r else 0.
-'''),
-
 # what is paid once is spread over all n texts, not over the right answers only (the example has nothing paid once)
 ("01.cost", '''
 import math
@@ -36,18 +22,6 @@ import torch
 def log_likelihood(logits, ids):
     logs = torch.log_softmax(logits[1:], dim=-1)
     return logs.gather(1, ids[1:, None]).sum()
-'''),
-
-# divides by the root of the width of the values, not of the queries and keys
-("02.attention", '''
-import numpy as np
-
-def head(q, k, v, allowed):
-    fit = q @ k.T / np.sqrt(v.shape[1])
-    fit = np.where(allowed, fit, -np.inf)
-    shares = np.exp(fit - fit.max(axis=1, keepdims=True))
-    shares /= shares.sum(axis=1, keepdims=True)
-    return shares @ v
 '''),
 
 # chance taken as one over the number of labels, whatever the people's habits (right in the example)
@@ -81,32 +55,6 @@ def gain(references, predictions, costs):
         if r != p:
             total += costs.get((r, p)) or 1
     return -total / len(references)
-'''),
-
-# range(n) leaves out k = n, everything right (the example cannot tell)
-("04.coverage", '''
-import math
-
-def holds_truth(interval_of, n, truth):
-    total = 0.
-    for k in range(n):
-        low, high = interval_of(k, n)
-        if low <= truth <= high:
-            total += math.comb(n, k) * truth**k * (1 - truth)**(n - k)
-    return total
-'''),
-
-# the clock starts when the callback is made, not when the run begins, and is never set back for the next run
-("05.stop", '''
-import time
-
-class StopAfter(Callback):
-    "Ends a run `seconds` after it began."
-    def __init__(self, seconds):
-        self.seconds, self.start = seconds, time.monotonic()
-    def on_step_end(self, run):
-        if time.monotonic() - self.start >= self.seconds:
-            run.stop = f"{self.seconds} seconds are over"
 '''),
 
 # of equally cheap settings the one named first, not the one with the higher mean
@@ -168,15 +116,6 @@ def log_add(a, b):
 my_softmax = lambda logits: (lambda whole: tuple(math.exp(x - whole) for x in logits))(reduce(log_add, logits))
 '''),
 
-# torch counts a layer of its own, on the device without memory
-("02.parameters", '''
-import torch
-
-def layer_parameters(hidden, inner):
-    layer = torch.nn.TransformerEncoderLayer(hidden, nhead=1, dim_feedforward=inner, device="meta")
-    return sum(p.numel() for p in layer.parameters())
-'''),
-
 # pandas: groups of equal keys, their number of labels, their first row
 ("03.clean", '''
 import string
@@ -212,19 +151,6 @@ def paired_interval(right_old, right_new):
     return tuple(float(end) for end in np.quantile((better - worse) / n, [.025, .975]))
 '''),
 
-# the binomial distribution built up item by item, without binomial coefficients
-("04.coverage", '''
-def holds_truth(interval_of, n, truth):
-    chances = [1.]
-    for _ in range(n):
-        chances = [miss * (1 - truth) + hit * truth
-                   for miss, hit in zip(chances + [0.], [0.] + chances)]
-    def holds(k):
-        low, high = interval_of(k, n)
-        return low <= truth <= high
-    return sum(chance for k, chance in enumerate(chances) if holds(k))
-'''),
-
 # a running mean, corrected by each batch in proportion to its weight so far
 ("05.combine", '''
 def combined(gradients, counts):
@@ -234,20 +160,6 @@ def combined(gradients, counts):
         seen = seen + count
         mean = mean + (gradient - mean) * (count / seen)
     return mean
-'''),
-
-# a dataclass with a deadline, and a clock of whole nanoseconds
-("05.stop", '''
-from dataclasses import dataclass
-from time import perf_counter_ns
-
-@dataclass
-class StopAfter(Callback):
-    "Ends a run `seconds` after it began."
-    seconds: float
-    def on_train_begin(self, run): self.deadline = perf_counter_ns() + int(self.seconds * 1e9)
-    def on_step_end(self, run):
-        if perf_counter_ns() >= self.deadline: run.stop = f"stopped after {self.seconds} s"
 '''),
 
 # no formula: halves an interval until the product of all the steps' factors leaves the share

@@ -37,37 +37,6 @@ def share_right(truth, answers):
 """, 'The same labels occur, at other places: no answer is right'),
 ("def share_right(truth, answers): return float(truth == answers)", 'One of two answers is right'),
 ],
-"01.f1": [
-("def macro_f1(truth, answers): return sum(t == a for t, a in zip(truth, answers)) / len(truth)", 'That is the accuracy, the share of right answers'),
-("""
-from sklearn.metrics import f1_score
-def macro_f1(truth, answers): return f1_score(truth, answers, average="weighted")
-""", 'here each label weighs the same'),
-("""
-def macro_f1(truth, answers):
-    def f1(label):
-        right = sum(t == a == label for t, a in zip(truth, answers))
-        return 2*right / (truth.count(label) + answers.count(label))
-    return np.mean([f1(label) for label in set(truth)])
-""", 'A label that is only among the answers counts too: its F1 is 0'),
-("""
-def macro_f1(truth, answers):
-    scores = []
-    for label in set(truth) | set(answers):
-        right = sum(t == a == label for t, a in zip(truth, answers))
-        p, r = right/answers.count(label), right/truth.count(label)
-        scores.append(2*p*r/(p + r))
-    return np.mean(scores)
-""", 'raised ZeroDivisionError'),
-("""
-def macro_f1(truth, answers):
-    scores = []
-    for label in set(truth) | set(answers):
-        right = sum(t == a == label for t, a in zip(truth, answers))
-        if right: scores.append(2*right / (truth.count(label) + answers.count(label)))
-    return sum(scores) / len(scores) if scores else 0
-""", 'This is the example of the task: “b” was never answered, so its F1 is 0'),
-],
 "01.judge": [
 ("""
 def judge(low, high):
@@ -138,55 +107,6 @@ def cost_of_right(ways, n):
 ("def may_look(attention_mask): return np.tril(np.ones((len(attention_mask),)*2)) * np.array(attention_mask)[:, None]", 'The first token is padding: its column is False, the others are as they were'),
 ("def may_look(attention_mask): return np.tril(np.ones((len(attention_mask),)*2), -1) * np.array(attention_mask)", 'Without padding it is the causal triangle: a token looks at itself and at what'),
 ("def may_look(attention_mask): return [[bool(a and b) for a in attention_mask] for b in attention_mask]", 'Without padding it is the causal triangle: a token looks at itself and at what'),
-],
-"02.parameters": [
-("def layer_parameters(hidden, inner): return 4*hidden**2 + 2*hidden*inner + 4*hidden", 'The biases are missing'),
-("def layer_parameters(hidden, inner): return 4*(hidden**2 + hidden) + hidden*inner + inner + inner*hidden + hidden", 'The two normalisations are missing'),
-("def layer_parameters(hidden, inner): return 3*(hidden**2 + hidden) + hidden*inner + inner + inner*hidden + hidden + 4*hidden", 'There is a fourth matrix, which mixes what the heads bring'),
-("def layer_parameters(hidden, inner): return 4*(hidden**2 + hidden) + hidden*inner + inner + 4*hidden", 'The small network goes to `inner` numbers *and back*'),
-],
-"02.attention": [
-("""
-def head(q, k, v, allowed):
-    fit = np.where(allowed, q @ k.T, -np.inf)
-    shares = np.exp(fit - fit.max(1, keepdims=True))
-    return shares / shares.sum(1, keepdims=True) @ v
-""", 'The fits have to be divided by the root of d, or they grow with d'),
-("""
-def head(q, k, v, allowed):
-    fit = np.where(allowed, q @ k.T / np.sqrt(q.shape[1]), -np.inf)
-    shares = np.exp(fit - fit.max(0))
-    return shares / shares.sum(0) @ v
-""", "Each token's shares, the numbers of one *row*, add up to 1"),
-("""
-def head(q, k, v, allowed):
-    fit = q @ k.T / np.sqrt(q.shape[1]) * allowed
-    shares = np.exp(fit - fit.max(1, keepdims=True))
-    return shares / shares.sum(1, keepdims=True) @ v
-""", 'A pair that is not allowed has a share of exactly 0, and the shares that are'),
-("""
-def head(q, k, v, allowed):
-    fit = q @ k.T / np.sqrt(q.shape[1])
-    shares = np.exp(fit - fit.max(1, keepdims=True))
-    return (shares / shares.sum(1, keepdims=True) * allowed) @ v
-""", 'A pair that is not allowed has a share of exactly 0, and the shares that are'),
-("""
-def head(q, k, v, allowed):
-    fit = q @ k.T / np.sqrt(q.shape[1])
-    shares = np.exp(fit - fit.max(1, keepdims=True))
-    return shares / shares.sum(1, keepdims=True) @ v
-""", 'What is not allowed was not left out'),
-("""
-def head(q, k, v, allowed):
-    powers = np.exp(q @ k.T / np.sqrt(q.shape[1])) * allowed
-    return powers / powers.sum(1, keepdims=True) @ v
-""", "e to large fits is more than numbers can hold: take each row's largest off first"),
-("""
-def head(q, k, v, allowed):
-    fit = q @ k.T / np.sqrt(q.shape[1])
-    powers = np.exp(fit - fit.max(1, keepdims=True)) * allowed
-    return powers / powers.sum(1, keepdims=True) @ v
-""", 'What is not allowed has to go before the largest is looked for'),
 ],
 "03.cut": [
 ("""
@@ -371,36 +291,17 @@ def my_macro_f1(references, predictions):
     return 2*p*r / (p + r)
 """, 'is 0.75, and should be 0.666667'),
 ],
-"04.verdict": [
+"04.costs": [
 ("""
-def decide(low, high, margin):
-    return "better" if low > 0 else "worse" if high < 0 else "the same within the margin"
-""", 'it reaches beyond the margin, so sameness was not shown either'),
+def gain(references, predictions, costs):
+    return np.mean([0 if r == p else costs.get((r, p), 1) for r, p in zip(references, predictions)])
+""", 'It is minus the cost, so that more is better, and the mean over the items'),
 ("""
-def decide(low, high, margin):
-    if -margin < low and high < margin: return "the same within the margin"
-    if low > 0: return "better"
-    if high < 0: return "worse"
-    return "cannot tell"
-""", '*Better* wins'),
-("""
-def decide(low, high, margin):
-    if low > margin: return "better"
-    if high < -margin: return "worse"
-    if -margin < low and high < margin: return "the same within the margin"
-    return "cannot tell"
-""", 'All of it lies below zero'),
-("""
-def decide(low, high, margin):
-    if low >= 0: return "better"
-    if high <= 0: return "worse"
-    return "the same within the margin" if -margin < low and high < margin else "cannot tell"
-""", 'An interval that begins exactly at zero does not lie above it'),
-("""
-def decide(low, high, margin):
-    if low > 0 or high < 0: return "better" if low > 0 else "worse"
-    return "the same within the margin" if -margin <= low and high <= margin else "cannot tell"
-""", 'An end exactly at the margin is no longer within it'),
+def gain(references, predictions, costs):
+    return -np.mean([0 if r == p else costs.get((p, r), 1) for r, p in zip(references, predictions)])
+""", 'It is minus the cost, so that more is better, and the mean over the items'),
+("def gain(references, predictions, costs): return -np.mean([costs.get((r, p), 0) for r, p in zip(references, predictions)])", 'A mistake that is not in the dict costs 1'),
+("def gain(references, predictions, costs): return -np.mean([0 if r == p else costs[r, p] for r, p in zip(references, predictions)])", 'raised KeyError'),
 ],
 "04.paired": [
 ("""
@@ -429,41 +330,6 @@ def paired_interval(right_old, right_new):
 """, 'The sign is turned: it is the new model minus the old one'),
 ("def paired_interval(right_old, right_new): return np.quantile(np.subtract(right_new, right_old), [.025, .975])", 'Its middle should be near the measured difference, 0.1417'),
 ],
-"04.costs": [
-("""
-def gain(references, predictions, costs):
-    return np.mean([0 if r == p else costs.get((r, p), 1) for r, p in zip(references, predictions)])
-""", 'It is minus the cost, so that more is better, and the mean over the items'),
-("""
-def gain(references, predictions, costs):
-    return -np.mean([0 if r == p else costs.get((p, r), 1) for r, p in zip(references, predictions)])
-""", 'It is minus the cost, so that more is better, and the mean over the items'),
-("def gain(references, predictions, costs): return -np.mean([costs.get((r, p), 0) for r, p in zip(references, predictions)])", 'A mistake that is not in the dict costs 1'),
-("def gain(references, predictions, costs): return -np.mean([0 if r == p else costs[r, p] for r, p in zip(references, predictions)])", 'raised KeyError'),
-],
-"04.coverage": [
-("""
-def holds_truth(interval_of, n, truth):
-    return sum(interval_of(k, n)[0] <= truth <= interval_of(k, n)[1] for k in range(n + 1)) / (n + 1)
-""", 'One right answer of two lands on the truth, and an end that equals it holds it'),
-("""
-def holds_truth(interval_of, n, truth):
-    return sum(stats.binom.pmf(k, n, truth) for k in range(n) if interval_of(k, n)[0] <= truth <= interval_of(k, n)[1])
-""", 'of two items none is right with probability 1/4, one with 1/2, both with 1/4'),
-("""
-def holds_truth(interval_of, n, truth):
-    return sum(stats.binom.pmf(k, n, truth) for k in range(n + 1) if interval_of(k, n)[0] < truth < interval_of(k, n)[1])
-""", 'One right answer of two lands on the truth, and an end that equals it holds it'),
-("""
-def holds_truth(interval_of, n, truth):
-    return sum(truth**k*(1 - truth)**(n - k) for k in range(n + 1) if interval_of(k, n)[0] <= truth <= interval_of(k, n)[1])
-""", 'of two items none is right with probability 1/4, one with 1/2, both with 1/4'),
-("""
-def holds_truth(interval_of, n, truth):
-    drawn = np.random.default_rng(0).binomial(n, truth, 20_000)
-    return np.mean([interval_of(k, n)[0] <= truth <= interval_of(k, n)[1] for k in drawn])
-""", 'That is near: if it is a simulation, add up the probabilities instead, and it'),
-],
 "05.steps": [
 ("""
 def steps_of_run(rows, batch_size, accumulation, epochs):
@@ -477,41 +343,6 @@ def steps_of_run(rows, batch_size, accumulation, epochs):
 def steps_of_run(rows, batch_size, accumulation, epochs):
     return epochs*math.ceil(rows / batch_size)
 """, '`accumulation` batches make one step'),
-],
-"05.loss": [
-("""
-def batch_loss(logits, labels):
-    return nn.functional.cross_entropy(logits, labels, reduction="sum") / len(labels)
-""", 'You left the rows with -100 out of the sum, and counted them when you divided'),
-("""
-def batch_loss(logits, labels):
-    p = logits.softmax(-1)
-    return -p[torch.arange(len(labels)), labels].log().mean()
-""", 'raised IndexError'),
-("""
-def batch_loss(logits, labels):
-    return nn.functional.cross_entropy(logits, labels.clamp(min=0))
-""", 'Only the rows with a label count'),
-("""
-def batch_loss(logits, labels):
-    z, y = logits[labels != -100], labels[labels != -100]
-    p = z.exp() / z.exp().sum(-1, keepdim=True)
-    return -p[torch.arange(len(y)), y].log().mean()
-""", "`exp` of a thousand is more than a number can hold: take the row's largest"),
-("""
-def batch_loss(logits, labels):
-    z, y = logits[labels != -100], labels[labels != -100]
-    return -z.softmax(-1)[torch.arange(len(y)), y].log().mean()
-""", 'The probability is too small for a number, and its logarithm is not: take the'),
-("""
-def batch_loss(logits, labels):
-    asked = labels != -100
-    return -logits[asked][torch.arange(int(asked.sum())), labels[asked]].mean()
-""", 'Two equal scores: each class has probability one half, and ln 2 is the surprise'),
-("""
-def batch_loss(logits, labels):
-    return nn.functional.cross_entropy(logits, labels) / math.log(2)
-""", 'Two equal scores: each class has probability one half, and ln 2 is the surprise'),
 ],
 "05.clip": [
 ("""
@@ -537,88 +368,6 @@ def clipped(gradients, max_norm):
 def combined(gradients, counts):
     return sum(g*n for g, n in zip(gradients, counts)) / len(counts)
 """, 'Batches of the same size weigh the same, and the result is a mean, not a sum'),
-],
-"05.stop": [
-("""
-class StopAfter(Callback):
-    def __init__(self, seconds): self.end = time.time() + seconds
-    def on_step_end(self, run):
-        if time.time() > self.end: run.stop = "time is up"
-""", 'A second run with the same callback was stopped at its first step: the clock'),
-("""
-class StopAfter(Callback):
-    def __init__(self, seconds): self.seconds = seconds
-    def on_train_begin(self, run): self.began = time.time()
-    def on_epoch_end(self, run):
-        if time.time() - self.began > self.seconds: run.stop = "time is up"
-""", 'look at the clock after every *step*, and set `run.stop`'),
-("""
-class StopAfter(Callback):
-    def __init__(self, seconds): self.seconds = seconds
-    def on_train_begin(self, run): self.began = time.time()
-    def on_step_end(self, run): run.stop = time.time() - self.began > self.seconds
-""", 'it has to be a reason, in words, for the history shows it'),
-("""
-class StopAfter:
-    def __init__(self, seconds): self.seconds = seconds
-    def on_train_begin(self, run): self.began = time.time()
-    def on_step_end(self, run):
-        if time.time() - self.began > self.seconds: run.stop = "time is up"
-""", 'The loop wants to call `on_restore` and your callback has none: derive the'),
-],
-"05.sign": [
-("""
-class SignSGD:
-    def __init__(self, parameters, lr): self.parameters, self.lr = list(parameters), lr
-    @torch.no_grad()
-    def step(self):
-        for p in self.parameters:
-            if p.grad is not None: p -= self.lr*p.grad
-    def zero_grad(self):
-        for p in self.parameters: p.grad = None
-""", 'The gradient of this step was [4.0, -0.001, 0.0, 2.0], and the rate is 0.1'),
-("""
-class SignSGD:
-    def __init__(self, parameters, lr): self.parameters, self.lr = list(parameters), lr
-    @torch.no_grad()
-    def step(self):
-        for p in self.parameters:
-            if p.grad is not None: p += self.lr*p.grad.sign()
-    def zero_grad(self):
-        for p in self.parameters: p.grad = None
-""", 'The gradient of this step was [4.0, -0.001, 0.0, 2.0], and the rate is 0.1'),
-("""
-class SignSGD:
-    def __init__(self, parameters, lr): self.parameters, self.lr = parameters, lr
-    @torch.no_grad()
-    def step(self):
-        for p in self.parameters:
-            if p.grad is not None: p -= self.lr*p.grad.sign()
-    def zero_grad(self): pass
-""", '(Parameters given as a generator can be gone through only once: keep a list.)'),
-("""
-class SignSGD:
-    def __init__(self, parameters, lr): self.parameters, self.lr = list(parameters), lr
-    def step(self):
-        for p in self.parameters:
-            if p.grad is not None: p -= self.lr*p.grad.sign()
-    def zero_grad(self):
-        for p in self.parameters: p.grad = None
-""", 'Moving weights is no part of what is differentiated: do it under'),
-("""
-class SignSGD:
-    def __init__(self, parameters, lr): self.parameters, self.lr = list(parameters), lr
-    def step(self):
-        self.parameters = [p - self.lr*p.grad.sign() if p.grad is not None else p for p in self.parameters]
-    def zero_grad(self):
-        for p in self.parameters: p.grad = None
-""", 'The gradient of this step was [4.0, -0.001, 0.0, 2.0], and the rate is 0.1'),
-],
-"06.steps": [
-("def n_steps(rows, batch_size, accumulation, epochs): return epochs*(rows // batch_size // accumulation)", 'The rows that do not fill the last batch make a smaller batch, which still'),
-("def n_steps(rows, batch_size, accumulation, epochs): return math.ceil(rows*epochs / (batch_size*accumulation))", 'Every epoch ends with its own, smaller batch: rows of two epochs do not share'),
-("def n_steps(rows, batch_size, accumulation, epochs): return math.ceil(rows / batch_size)*epochs", 'With accumulation several batches make one step'),
-("def n_steps(rows, batch_size, accumulation, epochs): return rows / batch_size / accumulation*epochs", 'The rows that do not fill the last batch make a smaller batch, which still'),
 ],
 "06.rate_at": [
 ("""
@@ -1070,23 +819,6 @@ from sklearn.metrics import accuracy_score
 share_right = accuracy_score
 """,
 ],
-"01.f1": [
-"""
-from sklearn.metrics import f1_score
-def macro_f1(truth, answers): return f1_score(truth, answers, average="macro")
-""",
-"""
-def macro_f1(truth, answers):
-    truth, answers, total = np.array(truth), np.array(answers), 0
-    labels = np.union1d(truth, answers)
-    for label in labels:
-        tp = ((truth == label) & (answers == label)).sum()
-        fp = ((truth != label) & (answers == label)).sum()
-        fn = ((truth == label) & (answers != label)).sum()
-        total += 2*tp / (2*tp + fp + fn)
-    return total / len(labels)
-""",
-],
 "01.judge": [
 """
 def judge(low, high):
@@ -1146,25 +878,6 @@ def log_likelihood(logits, ids):
 "def may_look(attention_mask): return torch.ones(len(attention_mask), len(attention_mask)).bool().tril() & torch.tensor(attention_mask).bool()[None]",
 "def may_look(attention_mask): return attention_mask.bool() & torch.ones(len(attention_mask), len(attention_mask)).bool().tril()",
 "def may_look(attention_mask): return np.tril(np.ones((len(attention_mask),)*2)) * np.array(attention_mask)",
-],
-"02.parameters": [
-"""
-def layer_parameters(hidden, inner):
-    return 4*hidden**2 + 2*hidden*inner + 9*hidden + inner
-""",
-],
-"02.attention": [
-"""
-def head(q, k, v, allowed):
-    out = np.zeros((len(q), v.shape[1]))
-    for i in range(len(q)):
-        seen = [j for j in range(len(k)) if allowed[i, j]]
-        fit = np.array([np.dot(q[i], k[j]) for j in seen]) / math.sqrt(len(q[i]))
-        share = np.exp(fit - max(fit))
-        share = share / share.sum()
-        for s, j in zip(share, seen): out[i] += s * v[j]
-    return out
-""",
 ],
 "03.cut": [
 """
@@ -1255,13 +968,6 @@ def my_macro_f1(references, predictions):
     return np.mean(scores)
 """,
 ],
-"04.verdict": [
-"""
-def decide(low, high, margin):
-    if low*high > 0: return "better" if low > 0 else "worse"
-    return "the same within the margin" if max(abs(low), abs(high)) < margin else "cannot tell"
-""",
-],
 "04.paired": [
 """
 def paired_interval(right_old, right_new):
@@ -1283,14 +989,6 @@ def gain(references, predictions, costs):
     return -total / len(references)
 """,
 ],
-"04.coverage": [
-"""
-def holds_truth(interval_of, n, truth):
-    ends = np.array([interval_of(k, n) for k in range(n + 1)])
-    holds = (ends[:, 0] <= truth) & (truth <= ends[:, 1])
-    return stats.binom.pmf(np.arange(n + 1), n, truth)[holds].sum()
-""",
-],
 "05.steps": [
 """
 def steps_of_run(rows, batch_size, accumulation, epochs):
@@ -1306,31 +1004,6 @@ def steps_of_run(rows, batch_size, accumulation, epochs):
 """
 def steps_of_run(rows, batch_size, accumulation, epochs):
     return epochs*np.ceil(np.ceil(rows/batch_size)/accumulation)
-""",
-],
-"05.loss": [
-"def batch_loss(logits, labels): return nn.functional.cross_entropy(logits, labels)",
-"""
-def batch_loss(logits, labels):
-    total, n = 0, 0
-    for scores, label in zip(logits.tolist(), labels.tolist()):
-        if label == -100: continue
-        largest = max(scores)
-        total += math.log(sum(math.exp(s - largest) for s in scores)) + largest - scores[label]
-        n += 1
-    return total / n
-""",
-"""
-def batch_loss(logits, labels):
-    z, y = np.array(logits), np.array(labels)
-    z, y = z[y >= 0], y[y >= 0]
-    z = z - z.max(1, keepdims=True)
-    return np.mean(np.log(np.exp(z).sum(1)) - z[range(len(y)), y])
-""",
-"""
-def batch_loss(logits, labels):
-    keep = (labels != -100).nonzero()[:, 0]
-    return -logits[keep].log_softmax(-1).gather(1, labels[keep][:, None]).mean()
 """,
 ],
 "05.clip": [
@@ -1371,62 +1044,6 @@ def combined(gradients, counts):
     total = torch.zeros_like(gradients[0])
     for g, n in zip(gradients, counts): total += g*n/sum(counts)
     return total
-""",
-],
-"05.stop": [
-"""
-from datetime import datetime, timedelta
-class StopAfter(Callback):
-    def __init__(self, seconds): self.limit = timedelta(seconds=seconds)
-    def on_train_begin(self, run): self.end = datetime.now() + self.limit
-    def on_step_end(self, run):
-        if datetime.now() > self.end: run.stop = "time is up"
-""",
-"""
-from dataclasses import dataclass
-@dataclass
-class StopAfter(Callback):
-    seconds: float
-    def on_train_begin(self, run): self.t = time.time()
-    def on_step_end(self, run):
-        run.stop = run.stop or ("too long" if time.time() - self.t > self.seconds else "")
-""",
-],
-"05.sign": [
-"""
-class SignSGD(torch.optim.Optimizer):
-    def __init__(self, parameters, lr): super().__init__(parameters, {"lr": lr})
-    def step(self):
-        for group in self.param_groups:
-            for p in group["params"]:
-                if p.grad is not None: p.data.add_(torch.sign(p.grad), alpha=-group["lr"])
-""",
-"""
-class SignSGD:
-    def __init__(self, parameters, lr):
-        self.ps = [*parameters]
-        self.lr = lr
-    def step(self):
-        with torch.no_grad():
-            for p in self.ps:
-                if p.grad is None: continue
-                p.copy_(torch.where(p.grad > 0, p - self.lr, torch.where(p.grad < 0, p + self.lr, p)))
-    def zero_grad(self):
-        for p in self.ps:
-            if p.grad is not None: p.grad.zero_()
-""",
-],
-"06.steps": [
-"""
-def n_steps(rows, batch_size, accumulation, epochs):
-    per_step = batch_size*accumulation
-    steps = 0
-    for _ in range(epochs):
-        left = rows
-        while left > 0:
-            left -= per_step
-            steps += 1
-    return steps
 """,
 ],
 "06.rate_at": [

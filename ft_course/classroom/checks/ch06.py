@@ -1,28 +1,10 @@
-"Checks of chapter 06: steps, the schedule, decay, the one-standard-error rule, the luck of a search."
+"Checks of chapter 06: the schedule, decay, the one-standard-error rule, the luck of a search."
 import math
 
 import numpy as np
 
-from ft_course.classroom.checks.ch05 import steps
 from ft_course.classroom.exercises import exercise
 from ft_course.classroom.expect import Wrong, call, called, expect, expect_call, expect_cases
-
-
-@exercise("06.steps")
-def check_steps(n_steps: callable):
-    "Counts the optimiser's steps of a run."
-    expect_cases(n_steps, steps, [
-        (640, 32, 1, 1, "Every row is in one batch of each epoch, and every batch makes one step."),
-        (640, 32, 1, 3, "Every epoch goes over all the rows again."),
-        (1000, 32, 1, 1, "The rows that do not fill the last batch make a smaller batch, which still makes a "
-                         "step."),
-        (1001, 8, 1, 3, "Every epoch ends with its own, smaller batch: rows of two epochs do not share one."),
-        (640, 32, 4, 2, "With accumulation several batches make one step."),
-        (1000, 32, 5, 2, "An epoch's last step may be made of fewer batches than the others."),
-        (5, 32, 1, 2, "Fewer rows than a batch holds are still a batch."),
-        (33, 32, 8, 4, "Fewer batches than a step holds are still a step."),
-        (100, 10, 1, 0, "No epochs, no steps."),
-    ])
 
 
 def _linear_schedule(step, n_steps, peak, warmup):
