@@ -175,20 +175,6 @@ def decay_for(share, rates):
     return (low + high) / 2
 '''),
 
-# no simulation: the expected maximum of n normal numbers by integration, k counted up
-("06.luck", '''
-import numpy as np
-from statistics import NormalDist
-
-def seeds_per_trial(n_trials, spread, at_most):
-    z = np.linspace(-10, 10, 20_001)
-    below = np.array([NormalDist().cdf(x) for x in z])
-    lead = (z * np.gradient(below ** n_trials)).sum()   # mean of the largest, in standard deviations
-    k = 1
-    while spread * lead / k ** .5 > at_most: k += 1
-    return k
-'''),
-
 # plain loops and math, without NumPy and torch
 ("07.stretch", '''
 import math

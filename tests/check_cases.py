@@ -12,7 +12,6 @@ import torch
 from scipy import stats
 from torch import nn
 from ft_course.training import Callback
-def lead_of_best(n_trials, spread): return np.random.default_rng(0).normal(0, spread, (20_000, n_trials)).max(axis=1).mean()
 """
 
 
@@ -430,13 +429,6 @@ def cheapest(scores, minutes):
     good = [s for s in scores if np.mean(scores[s]) + error(s) >= np.mean(scores[best])]
     return min(good, key=lambda s: (minutes[s], -np.mean(scores[s])))
 """, "The limit comes from the best setting's runs, not from those of the setting"),
-],
-"06.luck": [
-("def seeds_per_trial(n_trials, spread, at_most): return max(1, math.ceil(lead_of_best(n_trials, spread)/at_most))", "Averaging k runs divides the spread of a trial's score by the root of k"),
-("def seeds_per_trial(n_trials, spread, at_most): return max(1, math.ceil((spread/at_most)**2))", 'The more trials, the further the luckiest of them lies from the mean: the'),
-("def seeds_per_trial(n_trials, spread, at_most): return 0 if n_trials == 1 else math.ceil((lead_of_best(n_trials, spread)/at_most)**2)", 'yet a trial needs at least one run'),
-("def seeds_per_trial(n_trials, spread, at_most): return max(1, int((lead_of_best(n_trials, spread)/at_most)**2))", 'k has to bring it down to the limit or below'),
-("def seeds_per_trial(n_trials, spread, at_most): return max(1, round((lead_of_best(n_trials, spread)/at_most)**2))", 'k has to bring it down to the limit or below'),
 ],
 "07.warmup": [
 ("def dropped(x, keep, p): return np.array(x)*np.array(keep)", 'The numbers that stay have to be scaled up, or the next layer sees less in'),
@@ -1082,18 +1074,6 @@ def cheapest(scores, minutes):
     limit = best_mean - statistics.stdev(scores[best]) / len(scores[best])**.5
     good = [(minutes[name], -mean, name) for mean, name in rows if mean >= limit]
     return min(good)[2]
-""",
-],
-"06.luck": [
-"""
-def seeds_per_trial(n_trials, spread, at_most):
-    rng, k = np.random.default_rng(1), 1
-    while rng.normal(0, spread/k**.5, (5_000, n_trials)).max(1).mean() > at_most: k += 1
-    return k
-""",
-"""
-def seeds_per_trial(n_trials, spread, at_most):
-    return max(1, math.ceil((lead_of_best(n_trials, spread)/at_most)**2))
 """,
 ],
 "07.warmup": [

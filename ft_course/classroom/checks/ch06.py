@@ -1,10 +1,10 @@
-"Checks of chapter 06: the schedule, decay, the one-standard-error rule, the luck of a search."
+"Checks of chapter 06: the schedule, decay, the one-standard-error rule."
 import math
 
 import numpy as np
 
 from ft_course.classroom.exercises import exercise
-from ft_course.classroom.expect import Wrong, call, called, expect, expect_call, expect_cases
+from ft_course.classroom.expect import Wrong, call, called, expect, expect_cases
 
 
 def _linear_schedule(step, n_steps, peak, warmup):
@@ -99,35 +99,3 @@ def check_choose(cheapest: callable):
         ({"x": [.80, .82, .78], "y": [.81, .79, .80, .801], "z": [.60, .61, .62]}, {"x": 2, "y": 8, "z": 1},
          "The rows come in any order."),
     ])
-
-
-def _lead_of_best(n_trials, spread):
-    "Expected maximum of `n_trials` normal draws around 0, by numerical integration."
-    from scipy.stats import norm
-    x = np.linspace(-8, 8, 20_001)
-    return float(spread*np.trapezoid(x*n_trials*norm.pdf(x)*norm.cdf(x)**(n_trials - 1), x))
-
-
-@exercise("06.luck")
-def check_luck(seeds_per_trial: callable):
-    "Seeds a trial, so that luck alone lends the best trial no more than a given lead."
-    for n, spread, ratio2, why in [
-        (12, .02, 4.4, "Averaging k runs divides the spread of a trial's score by the root of k."),
-        (12, .01, 6.3, "Averaging k runs divides the spread of a trial's score by the root of k, not by k."),
-        (40, .01, 4.4, "The more trials, the further the luckiest of them lies from the mean: the number of "
-                       "trials counts."),
-        (2, .03, 1.4, "Two trials are a search too: the better of two equal ones is ahead by luck."),
-        (12, .01, .3, "Where one run is enough, the answer is 1."),
-    ]:
-        at_most = round(_lead_of_best(n, spread) / math.sqrt(ratio2), 6)
-        got, wanted = call(seeds_per_trial, n, spread, at_most), math.ceil(ratio2)
-        if np.ndim(got) == 0 and wanted > 1 and got == wanted - 1:
-            why = (f"With {wanted - 1} the lead is still above the limit; k has to bring it down to the limit "
-                   "or below.")
-        elif np.ndim(got) == 0 and got == math.ceil((spread/at_most)**2):
-            why = ("The more trials, the further the luckiest of them lies from the mean: the number of trials "
-                   "counts.")
-        expect(got, wanted, called(seeds_per_trial, n, spread, at_most), why)
-    expect_call(seeds_per_trial, 1, .01, .002, wanted=1,
-                why="With one trial there is nothing to choose and no lead; yet a trial needs at least one "
-                    "run.")
