@@ -107,8 +107,11 @@ def call(
 
 
 def called(function, *args, **kwargs) -> str:
-    "The call as a message shows it."
-    given = [shown(a) for a in args] + [f"{k}={shown(v)}" for k, v in kwargs.items()]
+    "The call as a message shows it, larger arrays by their shape."
+    def said(value):
+        shape = getattr(value, "shape", ())
+        return f"an array of shape {tuple(shape)}" if np.prod(shape) > 12 else shown(value)
+    given = [said(a) for a in args] + [f"{k}={said(v)}" for k, v in kwargs.items()]
     name = getattr(function, "__name__", "your function")
     return f"{name}({', '.join(given)})"
 
@@ -140,8 +143,10 @@ def expect_cases(
     cases,      # tuples of a case's inputs, with a reason at the end
     likely=lambda *given: {},   # sentence -> the value that a well-known mistake gives for these inputs
     tolerance: float = 1e-5,
+    read=lambda got, when: got,   # what is compared of it; may raise `Wrong`
 ):
     "`expect`, for every case, of what the function returns that it is what `right` returns."
     for *given, why in cases:
-        got, wanted = call(function, *given), right(*given)
-        expect(got, wanted, called(function, *given), mistaken(got, wanted, likely(*given)) or why, tolerance)
+        when, wanted = called(function, *given), right(*given)
+        got = read(call(function, *given), when)
+        expect(got, wanted, when, mistaken(got, wanted, likely(*given)) or why, tolerance)

@@ -25,18 +25,16 @@ def draw_schedule(rate_at):
 @exercise("06.rate_at", draw=draw_schedule)
 def check_rate_at(rate_at: callable):
     "The learning rate at a step of the linear schedule with a warm-up."
-    for n, peak, warmup in [(20, 1e-3, 5), (64, 1e-4, 7), (10, 2., 0), (12, 1., 1)]:
-        for step in range(n + 1):
-            why = ("Without a warm-up the first step already has the whole rate." if warmup == 0 and step == 0
-                   else "The rate rises from zero; the very first step has none of it yet." if step == 0
-                   else "In the warm-up the rate is in proportion to the steps that are done." if step < warmup
-                   else "When the warm-up is over, the rate is at its peak." if step == warmup
-                   else "At the end of the run nothing is left of the rate." if step == n
-                   else "From the end of the warm-up to the end of the run the rate falls by the same amount "
-                        "at every step.")
-            got, wanted = call(rate_at, step, n, peak, warmup), _linear_schedule(step, n, peak, warmup)
-            if np.ndim(got) == 0 and abs(float(got) - wanted) <= 1e-6*peak: continue   # rates are small numbers
-            expect(got, wanted, called(rate_at, step, n, peak, warmup), why, tolerance=0)
+    def why(step, n, warmup):
+        return ("Without a warm-up the first step already has the whole rate." if warmup == 0 and step == 0
+                else "The rate rises from zero; the very first step has none of it yet." if step == 0
+                else "In the warm-up the rate is in proportion to the steps that are done." if step < warmup
+                else "When the warm-up is over, the rate is at its peak." if step == warmup
+                else "At the end of the run nothing is left of the rate." if step == n
+                else "From the end of the warm-up to the end of the run the rate falls by the same amount at every step.")
+    expect_cases(rate_at, _linear_schedule, [
+        (step, n, peak, warmup, why(step, n, warmup)) for n, peak, warmup in [(20, 1e-3, 5), (64, 1e-4, 7), (10, 2., 0), (12, 1., 1)]
+        for step in range(n + 1)], tolerance=1e-6)
 
 
 @exercise("06.decay")
