@@ -32,21 +32,6 @@ def my_kappa(one, other):
     return (observed - chance) / (1 - chance) if chance < 1 else 0.
 '''),
 
-# a text with two labels is thrown out when the second appears, and comes in again when it is met a third time
-("03.clean", '''
-import re
-
-def usable(texts, labels):
-    first = {}
-    for row, (text, label) in enumerate(zip(texts, labels)):
-        key = " ".join(re.sub(r"[^\\w\\s]", "", text.lower()).split())
-        if key not in first:
-            first[key] = row
-        elif labels[first[key]] != label:
-            del first[key]
-    return sorted(first.values())
-'''),
-
 # `or 1`: a mistake that is in the dict with a cost of 0 costs 1
 ("04.costs", '''
 def gain(references, predictions, costs):
@@ -114,19 +99,6 @@ def log_add(a, b):
     return big + math.log1p(math.exp(small - big))
 
 my_softmax = lambda logits: (lambda whole: tuple(math.exp(x - whole) for x in logits))(reduce(log_add, logits))
-'''),
-
-# pandas: groups of equal keys, their number of labels, their first row
-("03.clean", '''
-import string
-import pandas as pd
-
-def usable(texts, labels):
-    table = pd.DataFrame({"text": list(texts), "label": list(labels)})
-    bare = str.maketrans("", "", string.punctuation)
-    table["key"] = [" ".join(t.lower().translate(bare).split()) for t in table["text"]]
-    alone = table.groupby("key")["label"].transform("nunique") == 1
-    return table.index[alone & ~table["key"].duplicated()].tolist()
 '''),
 
 # Python's own random numbers and a comprehension

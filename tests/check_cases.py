@@ -153,37 +153,6 @@ def my_kappa(one, other):
     return (sum(x == y for x, y in zip(one, other)) / n - chance) / (1 - chance)
 """, 'raised ZeroDivisionError'),
 ],
-"03.clean": [
-(r"""
-def usable(texts, labels):
-    keys = [" ".join(re.sub(r"[^\w\s]", " ", t.lower()).split()) for t in texts]
-    return [i for i, k in enumerate(keys) if keys.index(k) == i]
-""", 'of `thanks` the first does'),
-(r"""
-def usable(texts, labels):
-    seen, given = {}, {}
-    for row, (t, l) in enumerate(zip(texts, labels)):
-        key = " ".join(re.sub(r"[^\w\s]", " ", t.lower()).split())
-        if key in seen and labels[seen[key]] == l: continue
-        given.setdefault(key, []).append(row)
-        seen[key] = row
-    return [rows[-1] for rows in given.values()]
-""", 'of `thanks` the first does'),
-("""
-def usable(texts, labels):
-    given = {}
-    for t, l in zip(texts, labels): given.setdefault(t, set()).add(l)
-    return [i for i, t in enumerate(texts) if len(given[t]) == 1 and texts.index(t) == i]
-""", 'of `thanks` the first does'),
-(r"""
-def usable(texts, labels):
-    keys = [" ".join(re.sub(r"[^\w\s]", " ", t.lower()).split()) for t in texts]
-    given = {}
-    for k, l in zip(keys, labels): given.setdefault(k, set()).add(l)
-    return [i for i, k in enumerate(keys) if len(given[k]) == 1]
-""", 'of `thanks` the first does'),
-("def usable(texts, labels): return sorted({t.lower().strip('?! .') for t in texts})", 'has to give row numbers, such as [2, 4]'),
-],
 "03.confuse": [
 ("""
 def confuse(labels, one, other, share, seed):
@@ -887,24 +856,6 @@ def my_kappa(one, other):
     table /= table.sum()
     expected = table.sum(0) @ table.sum(1)
     return (np.trace(table) - expected) / (1 - expected) if expected < 1 else 0
-""",
-],
-"03.clean": [
-"""
-def usable(texts, labels):
-    rows = pd.DataFrame({"key": texts, "label": labels})
-    rows["key"] = rows["key"].str.lower().str.translate(str.maketrans("", "", string.punctuation)).str.split().str.join(" ")
-    rows = rows[rows.groupby("key")["label"].transform("nunique") == 1]
-    return rows.drop_duplicates("key").index.to_numpy()
-""",
-"""
-def usable(texts, labels):
-    def key(text): return " ".join("".join(c if c.isalnum() else " " for c in text.lower()).split())
-    keys, kept = [key(t) for t in texts], set()
-    for i, k in enumerate(keys):
-        same = [j for j in range(len(keys)) if keys[j] == k]
-        if i == same[0] and len({labels[j] for j in same}) == 1: kept.add(i)
-    return kept
 """,
 ],
 "03.confuse": [

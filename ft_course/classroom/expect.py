@@ -125,10 +125,8 @@ def expect_cases(
     cases,      # tuples of a case's inputs, with a reason at the end
     likely=lambda *given: {},   # sentence -> the value that a well-known mistake gives for these inputs
     tolerance: float = 1e-5,
-    read=lambda got, when: got,   # what is compared of it; may raise `Wrong`
 ):
     "`expect`, for every case, of what the function returns that it is what `right` returns."
     for *given, why in cases:
-        when, wanted = called(function, *given), right(*given)
-        got = read(call(function, *given), when)
-        expect(got, wanted, when, mistaken(got, wanted, likely(*given)) or why, tolerance)
+        got, wanted = call(function, *given), right(*given)
+        expect(got, wanted, called(function, *given), mistaken(got, wanted, likely(*given)) or why, tolerance)

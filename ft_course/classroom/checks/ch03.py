@@ -1,8 +1,5 @@
-"Checks of chapter 03: texts cut off, kappa, usable rows, confused labels, near duplicates."
-import re
-
+"Checks of chapter 03: texts cut off, kappa, confused labels, near duplicates."
 import numpy as np
-import pandas as pd
 
 from ft_course.classroom.exercises import exercise
 from ft_course.classroom.expect import Wrong, call, called, expect, expect_cases, tried
@@ -62,38 +59,6 @@ def check_kappa(my_kappa: callable):
             (["a", "b", "c"], ["a", "b", "c"], "Perfect agreement is 1."),
             (["a", "b", "a", "b"], ["b", "a", "b", "a"], "Who agrees less than chance would has a kappa below 0."),
             (["a", "a", "a"], ["a", "a", "a"], "One label for everything is nought over nought, and counts as 0: nothing was shown.")], _other_agreements)
-
-
-def _row_numbers(got, when: str) -> list[int]:
-    "The row numbers, sorted. Raises `Wrong` when they are none."
-    try:
-        if any(isinstance(r, (bool, np.bool_)) for r in got): raise Wrong(f"{when} has to give the numbers of the rows, not True and False.")
-        rows = sorted(int(r) for r in got)
-    except (TypeError, ValueError) as err: raise Wrong(f"{when} has to give row numbers, such as [2, 4].") from err
-    return rows
-
-
-def _usable(texts, labels) -> list[int]:
-    keys = pd.Series([" ".join(re.sub(r"[^\w\s]", " ", text.lower()).split()) for text in texts])
-    torn = pd.Series(labels).groupby(keys).transform("nunique") > 1
-    return np.flatnonzero(~torn & ~keys.duplicated()).tolist()
-
-
-@exercise("03.clean")
-def check_clean(usable: callable):
-    "Drops every row of a text with several labels, and repeats of a text with one."
-    rng, texts = np.random.default_rng(30), np.array([
-        "Where is my bag", "where is MY bag?", "Thanks", "thanks!!", "A long  way", "a long way", "Sorry.", "Late again", "late again!"])
-    def drawn(n): return rng.choice(texts, n).tolist(), rng.choice(["a", "b"], n, p=[.85, .15]).tolist(), ""
-    expect_cases(usable, _usable, [
-        (["Open?", "open", "Thanks!", "thanks", "Hello"], ["a", "b", "c", "c", "a"],
-         "`open` carries two labels, so none of its rows stays; of `thanks` the first does."),
-        (["is it open", "  Is  it open  "], ["a", "a"], "Spaces do not count: more than one, and those at the ends."),
-        (["Where?", "WHERE ?!", "where"], ["a", "a", "a"], "Capitals and punctuation do not count. The first row stays."),
-        (["yes", "Yes.", "yes!"], ["a", "a", "b"], "The third copy has another label, so all three go, though two agree."),
-        (["no", "no", "yes", "maybe"], ["b", "a", "a", "a"], "Rows with different texts stay, whatever their label."),
-        (["one book", "two books", "one bookshop"], ["a", "a", "b"], "These are three different texts."),
-        drawn(12), drawn(25)], read=_row_numbers)
 
 
 @exercise("03.confuse")
