@@ -147,19 +147,4 @@ def decay_for(share, rates):
     return (low + high) / 2
 '''),
 
-# plain loops and math, without NumPy and torch
-("07.stretch", '''
-import math
-
-def mended_loss(logits, labels, n, temperatures):
-    items = [([float(x) for x in row], int(label)) for row, label in zip(logits, labels)]
-    def loss(some, t):
-        total = 0.
-        for row, label in some:
-            top = max(row)
-            total += math.log(sum(math.exp((x - top) / t) for x in row)) - (row[label] - top) / t
-        return total / len(some)
-    best = min(temperatures, key=lambda t: loss(items[:n], t))
-    return loss(items[n:], best)
-'''),
 ]

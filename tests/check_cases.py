@@ -470,38 +470,6 @@ def flattery(right, n):
     return best[n:].mean() - best[:n].mean()
 """, 'The first model wins on the first two items, and gets both others wrong'),
 ],
-"07.stretch": [
-("""
-def mended_loss(logits, labels, n, temperatures):
-    loss = lambda t, a, b: float(torch.nn.functional.cross_entropy(torch.tensor(logits[a:b])*t, torch.tensor(labels[a:b])))
-    best = min(temperatures, key=lambda t: loss(t, 0, n))
-    return loss(best, n, None)
-""", 'The logits are divided by the temperature, not multiplied'),
-("""
-def mended_loss(logits, labels, n, temperatures):
-    loss = lambda t, a, b: float(torch.nn.functional.cross_entropy(torch.tensor(logits[a:b])/t, torch.tensor(labels[a:b])))
-    best = min(temperatures, key=lambda t: loss(t, 0, None))
-    return loss(best, n, None)
-""", 'choose it on the first n alone'),
-("""
-def mended_loss(logits, labels, n, temperatures):
-    return min(float(torch.nn.functional.cross_entropy(torch.tensor(logits[:n])/t, torch.tensor(labels[:n]))) for t in temperatures)
-""", 'judge it on the others'),
-("""
-def mended_loss(logits, labels, n, temperatures):
-    return min(float(torch.nn.functional.cross_entropy(torch.tensor(logits[n:])/t, torch.tensor(labels[n:]))) for t in temperatures)
-""", 'choose it on the first n alone'),
-("""
-def mended_loss(logits, labels, n, temperatures):
-    def loss(t, a, b):
-        with np.errstate(all="ignore"):
-            p = np.exp(logits[a:b]/t)
-            p = p / p.sum(1, keepdims=True)
-            return -np.log(p[np.arange(len(p)), labels[a:b]]).mean()
-    best = min(temperatures, key=lambda t: loss(t, 0, n))
-    return loss(best, n, None)
-""", "subtract each row's largest value first"),
-],
 "08.labels": [
 ("""
 def label_probabilities(logs, normalize=False):
@@ -522,23 +490,6 @@ def label_probabilities(logs, normalize=False):
     odds = {label: np.exp(sum(v)/len(v) if normalize else sum(v)) for label, v in logs.items()}
     return {label: o/sum(odds.values()) for label, o in odds.items()}
 """, 'The exponential of a very small score is zero: take away the largest score first'),
-],
-"08.saved": [
-("""
-def tokens_read(rows):
-    n = len(os.path.commonprefix(rows))
-    return sum(map(len, rows)), n + sum(len(r) - n for r in rows)
-""", 'it keeps its last token'),
-("""
-def tokens_read(rows):
-    n = sum(len({r[i] for r in rows}) == 1 for i in range(min(map(len, rows)) - 1))
-    return sum(map(len, rows)), n + sum(len(r) - n for r in rows)
-""", 'Tokens that agree after a difference depend on what stood before: they are not'),
-("""
-def tokens_read(rows):
-    n = min(len(os.path.commonprefix(rows)), min(map(len, rows)) - 1)
-    return sum(map(len, rows)), sum(len(r) - n for r in rows)
-""", 'The shared beginning is computed once, what is left of each row as well'),
 ],
 "08.luck": [
 ("""
@@ -591,25 +542,6 @@ def mean_vectors(states, mask):
     mean = (states*mask[:, :, None]).sum(1) / mask.sum(1)[:, None]
     return mean / np.linalg.norm(mean)
 """, 'each text has a length of its own'),
-],
-"09.recall": [
-("""
-def recall_at(queries, vectors, answers, k):
-    best = np.argsort(-(queries @ vectors.T), axis=1)[:, :k]
-    return np.mean([a in b for a, b in zip(answers, best)])
-""", 'Long vectors win here: scale the rows of `vectors` to length 1 before the'),
-("""
-def recall_at(queries, vectors, answers, k):
-    v = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    best = np.argsort(queries @ v.T, axis=1)[:, :k]
-    return np.mean([a in b for a, b in zip(answers, best)])
-""", 'Those are the rows with the *smallest* cosines'),
-("""
-def recall_at(queries, vectors, answers, k):
-    v = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    best = np.argsort(-queries @ v.T, axis=1)[:, :k]
-    return sum(a in b for a, b in zip(answers, best))
-""", 'the share of them is asked for'),
 ],
 "09.suspects": [
 ("""
@@ -1069,44 +1001,12 @@ def flattery(right, n):
     return best_score - sum(best[n:]) / len(best[n:])
 """,
 ],
-"07.stretch": [
-"""
-def mended_loss(logits, labels, n, temperatures):
-    logits, labels = torch.as_tensor(logits), torch.as_tensor(labels)
-    losses = [torch.nn.functional.cross_entropy(logits[:n]/t, labels[:n]) for t in temperatures]
-    t = temperatures[int(torch.stack(losses).argmin())]
-    return torch.nn.functional.cross_entropy(logits[n:]/t, labels[n:])
-""",
-"""
-from scipy.special import log_softmax
-def mended_loss(logits, labels, n, temperatures):
-    best, found = None, float("inf")
-    for t in temperatures:
-        loss = -sum(row[label] for row, label in zip(log_softmax(np.array(logits[:n])/t, axis=1), labels[:n]))
-        if loss < found: best, found = t, loss
-    rest = log_softmax(np.array(logits[n:])/best, axis=1)
-    return -sum(row[label] for row, label in zip(rest, labels[n:])) / len(rest)
-""",
-],
 "08.labels": [
 """
 import torch
 def label_probabilities(logs, normalize=False):
     scores = torch.tensor([sum(v)/(len(v) if normalize else 1) for v in logs.values()])
     return dict(zip(logs, scores.softmax(0)))
-""",
-],
-"08.saved": [
-"""
-def tokens_read(rows):
-    most = min(len(r) for r in rows) - 1
-    n = next((i for i in range(most) if len({r[i] for r in rows}) > 1), most)
-    return [sum(len(r) for r in rows), n + sum(len(r[n:]) for r in rows)]
-""",
-"""
-def tokens_read(rows):
-    n = min(len(os.path.commonprefix(rows)), min(map(len, rows)) - 1)
-    return np.array([sum(map(len, rows)), n + sum(len(r) - n for r in rows)])
 """,
 ],
 "08.luck": [
@@ -1139,23 +1039,6 @@ def mean_vectors(states, mask):
         v = np.mean([x for x, keep in zip(s, m) if keep], axis=0)
         out.append((v / (v**2).sum()**.5).tolist())
     return out
-""",
-],
-"09.recall": [
-"""
-def recall_at(queries, vectors, answers, k):
-    q = torch.nn.functional.normalize(torch.as_tensor(queries), dim=1)
-    v = torch.nn.functional.normalize(torch.as_tensor(vectors), dim=1)
-    best = (q @ v.T).topk(min(k, len(v))).indices
-    return (best == torch.as_tensor(answers)[:, None]).any(1).double().mean()
-""",
-"""
-def recall_at(queries, vectors, answers, k):
-    found = 0
-    for q, a in zip(queries, answers):
-        c = [q @ v / (q @ q * (v @ v))**.5 for v in vectors]
-        found += sum(x > c[a] for x in c) < k
-    return found / len(queries)
 """,
 ],
 "09.suspects": [

@@ -1,4 +1,4 @@
-"Checks of chapter 07: dropout by hand, early stopping, the winner's flattery, a temperature."
+"Checks of chapter 07: dropout by hand, early stopping, the winner's flattery."
 import numpy as np
 
 from ft_course.classroom.exercises import exercise
@@ -82,43 +82,3 @@ def check_choose(flattery: callable):
         ([[1, 1, 0, 0], [1, 0, 1, 1]], 2, "The first model wins on the first two items, and gets both others wrong."),
         ([[0, 1, 1, 1], [1, 0, 0, 0]], 2, "Both get one of two right: then the first model counts, and it may well do better on the others."),
         *drawn], _other_flatteries)
-
-
-def _loss(logits, labels) -> float:
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    return float((np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(labels)), labels]).mean())
-
-
-def _mended_loss(logits, labels, n, candidates) -> float:
-    best = min(candidates, key=lambda t: _loss(logits[:n] / t, labels[:n]))
-    return _loss(logits[n:] / best, labels[n:])
-
-
-def _other_losses(logits, labels, n, candidates) -> dict:
-    def loss(t, rows): return _loss(logits[rows] / t, labels[rows])
-    def best(rows): return min(candidates, key=lambda t: loss(t, rows))
-    choice, rest, everything = slice(n), slice(n, None), slice(None)
-    t = best(choice)
-    return {"That is the loss of the items on which the temperature was chosen; judge it on the others.": loss(t, choice),
-            "That is the loss on all items; those of the choice have to stay out of it.": loss(t, everything),
-            "The temperature was chosen on the items it is judged on; choose it on the first n alone.": loss(best(rest), rest),
-            "The temperature was chosen on all items; choose it on the first n alone.": loss(best(everything), rest),
-            "That is the chosen temperature; asked for is the loss with it on the other items.": t,
-            "That is the loss without a temperature.": loss(1., rest),
-            "The logits are divided by the temperature, not multiplied.":
-                loss(1/min(candidates, key=lambda t: loss(1/t, choice)), rest),
-            "It is the mean over the items, not their sum.": loss(t, rest)*(len(labels) - n)}
-
-
-@exercise("07.stretch")
-def check_stretch(mended_loss: callable):
-    "Loss on the items after the first n, with the temperature chosen on the first n."
-    rng, cases = np.random.default_rng(7), []
-    for n, total, classes, first, others in (200, 400, 3, 4., 1.), (100, 300, 2, .5, 2.), (150, 250, 5, 1., 4.), (150, 300, 3, 4000., 4000.):
-        honest = rng.normal(size=(total, classes))*1.5
-        probabilities = np.exp(honest) / np.exp(honest).sum(axis=1, keepdims=True)
-        labels = np.array([rng.choice(classes, p=p) for p in probabilities])
-        logits = honest*np.where(np.arange(total) < n, first, others)[:, None]
-        why = "Large logits overflow in np.exp; subtract each row's largest value first." if first > 1000 else ""
-        cases.append((logits, labels, n, [8., .25, 1., 2., .5, 4., 16., 4000.], why))
-    expect_cases(mended_loss, _mended_loss, cases, _other_losses, 1e-4)

@@ -1,4 +1,4 @@
-"Checks of chapter 09: mean pooling, recall at k, outvoted labels, texts that lie far apart."
+"Checks of chapter 09: mean pooling, outvoted labels, texts that lie far apart."
 import numpy as np
 
 from ft_course.classroom.exercises import exercise
@@ -35,41 +35,6 @@ def check_mean(mean_vectors: callable):
         states[mask == 0] = rng.integers(-90, 90, size=(int((mask == 0).sum()), dimensions))
         cases.append((states.round(2), mask, ""))
     expect_cases(mean_vectors, _mean_vectors, cases, _other_means, 1e-4)
-
-
-def _found(scores, answers, first, last):
-    "For each query: does its answer stand there among the rows, in the order of their scores?"
-    return np.array([a in row for a, row in zip(answers, np.argsort(-scores, axis=1)[:, first:last])])
-
-
-def _recall_at(queries, vectors, answers, k) -> float: return _found(_unit(queries) @ _unit(vectors).T, answers, 0, k).mean()
-
-
-def _other_recalls(queries, vectors, answers, k) -> dict:
-    cosines = _unit(queries) @ _unit(vectors).T
-    distances = -((queries[:, None] - vectors[None])**2).sum(-1)
-    return {"That is how many queries find theirs; the share of them is asked for.": _found(cosines, answers, 0, k).sum(),
-            "Long vectors win here: scale the rows of `vectors` to length 1 before the product.":
-                _found(queries @ vectors.T, answers, 0, k).mean(),
-            "By distance, long vectors are far from everything; the cosine looks at the direction alone.":
-                _found(distances, answers, 0, k).mean(),
-            "Those are the rows with the *smallest* cosines.": _found(-cosines, answers, 0, k).mean(),
-            "Here only the first of them counts as found; any of the k does.": _found(cosines, answers, 0, 1).mean(),
-            "The nearest row was left out. The queries are not among the vectors, so row 0 of the order counts.":
-                _found(cosines, answers, 1, k + 1).mean()}
-
-
-@exercise("09.recall")
-def check_recall(recall_at: callable):
-    "Share of the queries whose answer is among the k rows with the largest cosine."
-    rng, cases = np.random.default_rng(9), []
-    for n_queries, n, dimensions, k in (12, 30, 5, 3), (12, 30, 5, 1), (20, 40, 6, 10), (7, 5, 3, 5), (6, 4, 3, 9):
-        vectors = rng.normal(size=(n, dimensions))*rng.uniform(.1, 20, (n, 1))
-        answers = rng.integers(n, size=n_queries)
-        queries = (_unit(vectors[answers]) + .6*rng.normal(size=(n_queries, dimensions)))*rng.uniform(.1, 20, (n_queries, 1))
-        cases.append((queries, vectors, answers, k, "There are fewer rows than k; then every row is among them."*(k > n)))
-    example = (np.array([[2., 1]]), np.array([[1., 0], [0, 5]]), np.array([0]), 1, "")
-    expect_cases(recall_at, _recall_at, [*cases, example], _other_recalls)
 
 
 def _neighbourhood(rng, n, k, twice):
