@@ -10,7 +10,7 @@ from ft_course.classroom import check, checking, exercises, hint, recall, runnin
 from ft_course.classroom.quizzes import quiz_names, quiz_question
 from ft_course.classroom.exercises import evaluate_exercise, exercise, find_exercise
 from ft_course.classroom.expect import Wrong, expect, expect_cases, shown
-from ft_course.classroom.solutions import BEGIN, END, exercise_names, gather_solutions, without_solution
+from ft_course.classroom.solutions import BEGIN, END, exercise_names, without_solution
 from ft_course.classroom.texts import exercise_title
 from ft_course.core.contents import chapter, contents
 from ft_course.core.display import marked_up
@@ -171,6 +171,7 @@ def test_a_broken_progress_file_does_not_stop_a_check(mine):
 
 
 def test_marks_are_taken_out_and_gathered():
+    from tools.notebooks import gather_solutions
     cell = f"def f(x):\n    'doc'\n    {BEGIN}\n    return x\n    {END}\n\nother = 1"
     assert without_solution(cell) == "def f(x):\n    'doc'\n    ...  # your code\n\nother = 1"
     assert gather_solutions([cell, "f(1)", 'check("00.f")']) == {"00.f": "def f(x):\n    'doc'\n    return x\n\nother = 1"}
