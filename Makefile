@@ -56,7 +56,7 @@ bench: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks $(CASE)
 
 results: $(VENV)/.course
-	$(BIN)/ft-course results $(TABLE)
+	$(BIN)/python -m tools.probes $(TABLE)
 
 export: $(VENV)/.dev
 	$(BIN)/nbdev-export

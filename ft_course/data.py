@@ -6,7 +6,7 @@
 __all__ = ['SAME_TEXT', 'TASKS', 'EXAMPLE_CSV', 'decode', 'read_tweets', 'read_articles', 'text_key', 'near_duplicate_pairs',
            'near_duplicate_groups', 'duplicate_groups', 'join_groups', 'clean_tweet', 'normal_form', 'clean_rows',
            'canonical_split', 'stratified_parts', 'Task', 'read_rows', 'check_labels', 'load_task', 'giveaway_words',
-           'label_table', 'audit', 'token_lengths', 'warn_if_cut']
+           'label_table', 'audit', 'token_lengths']
 
 # %% ../nbs/1_foundations/03_dataset.ipynb #fa7af54d
 import html, io, re, unicodedata
@@ -659,20 +659,3 @@ def token_lengths(
     "Tokens of each text, special tokens included."
     texts = list(texts)
     return np.array([len(ids) for ids in tokenizer(texts, verbose=False)["input_ids"]] if texts else [], int)
-
-def warn_if_cut(
-    texts,           # a sequence of strings
-    tokenizer,
-    max_length: int, # tokens that the model will see, special tokens included
-    share: float = .01,  # cut texts up to this share are let pass
-) -> dict:           # `texts`, `cut` (texts), `lost` (share of all tokens), `longest` (tokens)
-    "How much a limit cuts off; a `UserWarning` when more than `share` of the texts lose something."
-    lengths = token_lengths(texts, tokenizer)
-    cut = int((lengths > max_length).sum())
-    lost = float(np.maximum(lengths - max_length, 0).sum() / max(1, lengths.sum()))
-    if cut > share*len(lengths):
-        import warnings
-        warnings.warn(f"{cut:,} of {len(lengths):,} texts are longer than {max_length} tokens and are cut; "
-                      f"{lost:.0%} of all tokens are never seen; the longest text has {lengths.max():,}",
-                      stacklevel=2)
-    return {"texts": len(lengths), "cut": cut, "lost": lost, "longest": int(lengths.max(initial=0))}

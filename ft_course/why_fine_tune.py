@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SEEDS', 'EPOCHS', 'WRITER', 'CHOSEN', 'LIVE', 'tf_idf', 'encoder_tuned', 'writer', 'candidates', 'estimators', 'live',
            'quick_ways', 'full_size', 'choosing_parts', 'cut_networks', 'airline_layers', 'airline_table',
-           'headlines_table', 'writing_table', 'airline_choosing', 'headlines_choosing', 'writing_choosing', 'winners']
+           'headlines_table', 'writing_table', 'airline_choosing', 'headlines_choosing', 'writing_choosing']
 
 # %% ../nbs/1_foundations/01_why_fine_tune.ipynb #331266c5
 from sklearn.base import clone
@@ -19,7 +19,7 @@ from .data import load_task
 from .embeddings import EmbeddingClassifier
 from .estimators import FineTunedClassifier, FineTunedGenerator
 from .prompting import SYSTEM, PromptClassifier
-from .results import Part, fewer, stored, table
+from .results import Part, fewer, table
 from .training import Full, HParams, LastLayers
 
 SEEDS = (0, 1, 2)
@@ -125,14 +125,3 @@ def airline_choosing(): return choosing_parts("airline")
 def headlines_choosing(): return choosing_parts("headlines")
 @table("headline_writing_choosing")
 def writing_choosing(): return choosing_parts("headline_writing")
-
-def winners(
-    task: str,
-) -> dict:  # row -> name of the setting that did best on validation
-    "What the stored validation runs say."
-    runs, best = stored(f"{task}_choosing"), {}
-    sign, metric = (-1, "loss") if task == "headline_writing" else (1, None)
-    for row, settings in candidates(task).items():
-        found = {n: sign*runs.interval(f"{row}: {n}", metric).value for n in settings if f"{row}: {n}" in runs.records}
-        best[row] = max(found, key=found.get) if found else next(iter(settings))
-    return best

@@ -1,20 +1,6 @@
-"Blind solutions to the exercises of chapters 01-07: WRONG are mistakes, RIGHT are right in an unusual way."
+"Blind solutions to the exercises of chapters 01 to 07: WRONG are mistakes, RIGHT are right in an unusual way."
 
 WRONG = [
-# F1 of the mean precision and the mean recall, not the mean of the labels' F1 (gives .4 in the example too)
-("01.f1", '''
-def macro_f1(truth, answers):
-    labels = set(truth) | set(answers)
-    precisions, recalls = [], []
-    for label in labels:
-        hits = sum(t == a == label for t, a in zip(truth, answers))
-        called, are = answers.count(label), truth.count(label)
-        precisions.append(hits / called if called else 0)
-        recalls.append(hits / are if are else 0)
-    p, r = sum(precisions) / len(labels), sum(recalls) / len(labels)
-    return 2 * p * r / (p + r) if p + r else 0.
-'''),
-
 # what is paid once is spread over all n texts, not over the right answers only (the example has nothing paid once)
 ("01.cost", '''
 import math
@@ -38,39 +24,12 @@ def log_likelihood(logits, ids):
     return logs.gather(1, ids[1:, None]).sum()
 '''),
 
-# divides by the root of the width of the values, not of the queries and keys
-("02.attention", '''
-import numpy as np
-
-def head(q, k, v, allowed):
-    fit = q @ k.T / np.sqrt(v.shape[1])
-    fit = np.where(allowed, fit, -np.inf)
-    shares = np.exp(fit - fit.max(axis=1, keepdims=True))
-    shares /= shares.sum(axis=1, keepdims=True)
-    return shares @ v
-'''),
-
 # chance taken as one over the number of labels, whatever the people's habits (right in the example)
 ("03.kappa", '''
 def my_kappa(one, other):
     observed = sum(a == b for a, b in zip(one, other)) / len(one)
     chance = 1 / len(set(one) | set(other))
     return (observed - chance) / (1 - chance) if chance < 1 else 0.
-'''),
-
-# a text with two labels is thrown out when the second appears, and comes in again when it is met a third time
-("03.clean", '''
-import re
-
-def usable(texts, labels):
-    first = {}
-    for row, (text, label) in enumerate(zip(texts, labels)):
-        key = " ".join(re.sub(r"[^\\w\\s]", "", text.lower()).split())
-        if key not in first:
-            first[key] = row
-        elif labels[first[key]] != label:
-            del first[key]
-    return sorted(first.values())
 '''),
 
 # `or 1`: a mistake that is in the dict with a cost of 0 costs 1
@@ -81,32 +40,6 @@ def gain(references, predictions, costs):
         if r != p:
             total += costs.get((r, p)) or 1
     return -total / len(references)
-'''),
-
-# range(n) leaves out k = n, everything right (the example cannot tell)
-("04.coverage", '''
-import math
-
-def holds_truth(interval_of, n, truth):
-    total = 0.
-    for k in range(n):
-        low, high = interval_of(k, n)
-        if low <= truth <= high:
-            total += math.comb(n, k) * truth**k * (1 - truth)**(n - k)
-    return total
-'''),
-
-# the clock starts when the callback is made, not when the run begins, and is never set back for the next run
-("05.stop", '''
-import time
-
-class StopAfter(Callback):
-    "Ends a run `seconds` after it began."
-    def __init__(self, seconds):
-        self.seconds, self.start = seconds, time.monotonic()
-    def on_step_end(self, run):
-        if time.monotonic() - self.start >= self.seconds:
-            run.stop = f"{self.seconds} seconds are over"
 '''),
 
 # of equally cheap settings the one named first, not the one with the higher mean
@@ -168,28 +101,6 @@ def log_add(a, b):
 my_softmax = lambda logits: (lambda whole: tuple(math.exp(x - whole) for x in logits))(reduce(log_add, logits))
 '''),
 
-# torch counts a layer of its own, on the device without memory
-("02.parameters", '''
-import torch
-
-def layer_parameters(hidden, inner):
-    layer = torch.nn.TransformerEncoderLayer(hidden, nhead=1, dim_feedforward=inner, device="meta")
-    return sum(p.numel() for p in layer.parameters())
-'''),
-
-# pandas: groups of equal keys, their number of labels, their first row
-("03.clean", '''
-import string
-import pandas as pd
-
-def usable(texts, labels):
-    table = pd.DataFrame({"text": list(texts), "label": list(labels)})
-    bare = str.maketrans("", "", string.punctuation)
-    table["key"] = [" ".join(t.lower().translate(bare).split()) for t in table["text"]]
-    alone = table.groupby("key")["label"].transform("nunique") == 1
-    return table.index[alone & ~table["key"].duplicated()].tolist()
-'''),
-
 # Python's own random numbers and a comprehension
 ("03.confuse", '''
 import random
@@ -212,19 +123,6 @@ def paired_interval(right_old, right_new):
     return tuple(float(end) for end in np.quantile((better - worse) / n, [.025, .975]))
 '''),
 
-# the binomial distribution built up item by item, without binomial coefficients
-("04.coverage", '''
-def holds_truth(interval_of, n, truth):
-    chances = [1.]
-    for _ in range(n):
-        chances = [miss * (1 - truth) + hit * truth
-                   for miss, hit in zip(chances + [0.], [0.] + chances)]
-    def holds(k):
-        low, high = interval_of(k, n)
-        return low <= truth <= high
-    return sum(chance for k, chance in enumerate(chances) if holds(k))
-'''),
-
 # a running mean, corrected by each batch in proportion to its weight so far
 ("05.combine", '''
 def combined(gradients, counts):
@@ -234,20 +132,6 @@ def combined(gradients, counts):
         seen = seen + count
         mean = mean + (gradient - mean) * (count / seen)
     return mean
-'''),
-
-# a dataclass with a deadline, and a clock of whole nanoseconds
-("05.stop", '''
-from dataclasses import dataclass
-from time import perf_counter_ns
-
-@dataclass
-class StopAfter(Callback):
-    "Ends a run `seconds` after it began."
-    seconds: float
-    def on_train_begin(self, run): self.deadline = perf_counter_ns() + int(self.seconds * 1e9)
-    def on_step_end(self, run):
-        if perf_counter_ns() >= self.deadline: run.stop = f"stopped after {self.seconds} s"
 '''),
 
 # no formula: halves an interval until the product of all the steps' factors leaves the share
@@ -263,33 +147,4 @@ def decay_for(share, rates):
     return (low + high) / 2
 '''),
 
-# no simulation: the expected maximum of n normal numbers by integration, k counted up
-("06.luck", '''
-import numpy as np
-from statistics import NormalDist
-
-def seeds_per_trial(n_trials, spread, at_most):
-    z = np.linspace(-10, 10, 20_001)
-    below = np.array([NormalDist().cdf(x) for x in z])
-    lead = (z * np.gradient(below ** n_trials)).sum()   # mean of the largest, in standard deviations
-    k = 1
-    while spread * lead / k ** .5 > at_most: k += 1
-    return k
-'''),
-
-# plain loops and math, without NumPy and torch
-("07.stretch", '''
-import math
-
-def mended_loss(logits, labels, n, temperatures):
-    items = [([float(x) for x in row], int(label)) for row, label in zip(logits, labels)]
-    def loss(some, t):
-        total = 0.
-        for row, label in some:
-            top = max(row)
-            total += math.log(sum(math.exp((x - top) / t) for x in row)) - (row[label] - top) / t
-        return total / len(some)
-    best = min(temperatures, key=lambda t: loss(items[:n], t))
-    return loss(items[n:], best)
-'''),
 ]

@@ -12,7 +12,6 @@ import torch
 from scipy import stats
 from torch import nn
 from ft_course.training import Callback
-def lead_of_best(n_trials, spread): return np.random.default_rng(0).normal(0, spread, (20_000, n_trials)).max(axis=1).mean()
 """
 
 
@@ -36,37 +35,6 @@ def share_right(truth, answers):
     return sum(min(truth.count(l), answers.count(l)) for l in set(truth)) / len(truth)
 """, 'The same labels occur, at other places: no answer is right'),
 ("def share_right(truth, answers): return float(truth == answers)", 'One of two answers is right'),
-],
-"01.f1": [
-("def macro_f1(truth, answers): return sum(t == a for t, a in zip(truth, answers)) / len(truth)", 'That is the accuracy, the share of right answers'),
-("""
-from sklearn.metrics import f1_score
-def macro_f1(truth, answers): return f1_score(truth, answers, average="weighted")
-""", 'here each label weighs the same'),
-("""
-def macro_f1(truth, answers):
-    def f1(label):
-        right = sum(t == a == label for t, a in zip(truth, answers))
-        return 2*right / (truth.count(label) + answers.count(label))
-    return np.mean([f1(label) for label in set(truth)])
-""", 'A label that is only among the answers counts too: its F1 is 0'),
-("""
-def macro_f1(truth, answers):
-    scores = []
-    for label in set(truth) | set(answers):
-        right = sum(t == a == label for t, a in zip(truth, answers))
-        p, r = right/answers.count(label), right/truth.count(label)
-        scores.append(2*p*r/(p + r))
-    return np.mean(scores)
-""", 'raised ZeroDivisionError'),
-("""
-def macro_f1(truth, answers):
-    scores = []
-    for label in set(truth) | set(answers):
-        right = sum(t == a == label for t, a in zip(truth, answers))
-        if right: scores.append(2*right / (truth.count(label) + answers.count(label)))
-    return sum(scores) / len(scores) if scores else 0
-""", 'This is the example of the task: “b” was never answered, so its F1 is 0'),
 ],
 "01.judge": [
 ("""
@@ -139,55 +107,6 @@ def cost_of_right(ways, n):
 ("def may_look(attention_mask): return np.tril(np.ones((len(attention_mask),)*2), -1) * np.array(attention_mask)", 'Without padding it is the causal triangle: a token looks at itself and at what'),
 ("def may_look(attention_mask): return [[bool(a and b) for a in attention_mask] for b in attention_mask]", 'Without padding it is the causal triangle: a token looks at itself and at what'),
 ],
-"02.parameters": [
-("def layer_parameters(hidden, inner): return 4*hidden**2 + 2*hidden*inner + 4*hidden", 'The biases are missing'),
-("def layer_parameters(hidden, inner): return 4*(hidden**2 + hidden) + hidden*inner + inner + inner*hidden + hidden", 'The two normalisations are missing'),
-("def layer_parameters(hidden, inner): return 3*(hidden**2 + hidden) + hidden*inner + inner + inner*hidden + hidden + 4*hidden", 'There is a fourth matrix, which mixes what the heads bring'),
-("def layer_parameters(hidden, inner): return 4*(hidden**2 + hidden) + hidden*inner + inner + 4*hidden", 'The small network goes to `inner` numbers *and back*'),
-],
-"02.attention": [
-("""
-def head(q, k, v, allowed):
-    fit = np.where(allowed, q @ k.T, -np.inf)
-    shares = np.exp(fit - fit.max(1, keepdims=True))
-    return shares / shares.sum(1, keepdims=True) @ v
-""", 'The fits have to be divided by the root of d, or they grow with d'),
-("""
-def head(q, k, v, allowed):
-    fit = np.where(allowed, q @ k.T / np.sqrt(q.shape[1]), -np.inf)
-    shares = np.exp(fit - fit.max(0))
-    return shares / shares.sum(0) @ v
-""", "Each token's shares, the numbers of one *row*, add up to 1"),
-("""
-def head(q, k, v, allowed):
-    fit = q @ k.T / np.sqrt(q.shape[1]) * allowed
-    shares = np.exp(fit - fit.max(1, keepdims=True))
-    return shares / shares.sum(1, keepdims=True) @ v
-""", 'A pair that is not allowed has a share of exactly 0, and the shares that are'),
-("""
-def head(q, k, v, allowed):
-    fit = q @ k.T / np.sqrt(q.shape[1])
-    shares = np.exp(fit - fit.max(1, keepdims=True))
-    return (shares / shares.sum(1, keepdims=True) * allowed) @ v
-""", 'A pair that is not allowed has a share of exactly 0, and the shares that are'),
-("""
-def head(q, k, v, allowed):
-    fit = q @ k.T / np.sqrt(q.shape[1])
-    shares = np.exp(fit - fit.max(1, keepdims=True))
-    return shares / shares.sum(1, keepdims=True) @ v
-""", 'What is not allowed was not left out'),
-("""
-def head(q, k, v, allowed):
-    powers = np.exp(q @ k.T / np.sqrt(q.shape[1])) * allowed
-    return powers / powers.sum(1, keepdims=True) @ v
-""", "e to large fits is more than numbers can hold: take each row's largest off first"),
-("""
-def head(q, k, v, allowed):
-    fit = q @ k.T / np.sqrt(q.shape[1])
-    powers = np.exp(fit - fit.max(1, keepdims=True)) * allowed
-    return powers / powers.sum(1, keepdims=True) @ v
-""", 'What is not allowed has to go before the largest is looked for'),
-],
 "03.cut": [
 ("""
 def cut_off(lengths, max_length):
@@ -233,37 +152,6 @@ def my_kappa(one, other):
     chance = sum(a[k]*b[k] for k in a) / n**2
     return (sum(x == y for x, y in zip(one, other)) / n - chance) / (1 - chance)
 """, 'raised ZeroDivisionError'),
-],
-"03.clean": [
-(r"""
-def usable(texts, labels):
-    keys = [" ".join(re.sub(r"[^\w\s]", " ", t.lower()).split()) for t in texts]
-    return [i for i, k in enumerate(keys) if keys.index(k) == i]
-""", 'of `thanks` the first does'),
-(r"""
-def usable(texts, labels):
-    seen, given = {}, {}
-    for row, (t, l) in enumerate(zip(texts, labels)):
-        key = " ".join(re.sub(r"[^\w\s]", " ", t.lower()).split())
-        if key in seen and labels[seen[key]] == l: continue
-        given.setdefault(key, []).append(row)
-        seen[key] = row
-    return [rows[-1] for rows in given.values()]
-""", 'of `thanks` the first does'),
-("""
-def usable(texts, labels):
-    given = {}
-    for t, l in zip(texts, labels): given.setdefault(t, set()).add(l)
-    return [i for i, t in enumerate(texts) if len(given[t]) == 1 and texts.index(t) == i]
-""", 'of `thanks` the first does'),
-(r"""
-def usable(texts, labels):
-    keys = [" ".join(re.sub(r"[^\w\s]", " ", t.lower()).split()) for t in texts]
-    given = {}
-    for k, l in zip(keys, labels): given.setdefault(k, set()).add(l)
-    return [i for i, k in enumerate(keys) if len(given[k]) == 1]
-""", 'of `thanks` the first does'),
-("def usable(texts, labels): return sorted({t.lower().strip('?! .') for t in texts})", 'has to give row numbers, such as [2, 4]'),
 ],
 "03.confuse": [
 ("""
@@ -371,36 +259,17 @@ def my_macro_f1(references, predictions):
     return 2*p*r / (p + r)
 """, 'is 0.75, and should be 0.666667'),
 ],
-"04.verdict": [
+"04.costs": [
 ("""
-def decide(low, high, margin):
-    return "better" if low > 0 else "worse" if high < 0 else "the same within the margin"
-""", 'it reaches beyond the margin, so sameness was not shown either'),
+def gain(references, predictions, costs):
+    return np.mean([0 if r == p else costs.get((r, p), 1) for r, p in zip(references, predictions)])
+""", 'It is minus the cost, so that more is better, and the mean over the items'),
 ("""
-def decide(low, high, margin):
-    if -margin < low and high < margin: return "the same within the margin"
-    if low > 0: return "better"
-    if high < 0: return "worse"
-    return "cannot tell"
-""", '*Better* wins'),
-("""
-def decide(low, high, margin):
-    if low > margin: return "better"
-    if high < -margin: return "worse"
-    if -margin < low and high < margin: return "the same within the margin"
-    return "cannot tell"
-""", 'All of it lies below zero'),
-("""
-def decide(low, high, margin):
-    if low >= 0: return "better"
-    if high <= 0: return "worse"
-    return "the same within the margin" if -margin < low and high < margin else "cannot tell"
-""", 'An interval that begins exactly at zero does not lie above it'),
-("""
-def decide(low, high, margin):
-    if low > 0 or high < 0: return "better" if low > 0 else "worse"
-    return "the same within the margin" if -margin <= low and high <= margin else "cannot tell"
-""", 'An end exactly at the margin is no longer within it'),
+def gain(references, predictions, costs):
+    return -np.mean([0 if r == p else costs.get((p, r), 1) for r, p in zip(references, predictions)])
+""", 'It is minus the cost, so that more is better, and the mean over the items'),
+("def gain(references, predictions, costs): return -np.mean([costs.get((r, p), 0) for r, p in zip(references, predictions)])", 'A mistake that is not in the dict costs 1'),
+("def gain(references, predictions, costs): return -np.mean([0 if r == p else costs[r, p] for r, p in zip(references, predictions)])", 'raised KeyError'),
 ],
 "04.paired": [
 ("""
@@ -429,41 +298,6 @@ def paired_interval(right_old, right_new):
 """, 'The sign is turned: it is the new model minus the old one'),
 ("def paired_interval(right_old, right_new): return np.quantile(np.subtract(right_new, right_old), [.025, .975])", 'Its middle should be near the measured difference, 0.1417'),
 ],
-"04.costs": [
-("""
-def gain(references, predictions, costs):
-    return np.mean([0 if r == p else costs.get((r, p), 1) for r, p in zip(references, predictions)])
-""", 'It is minus the cost, so that more is better, and the mean over the items'),
-("""
-def gain(references, predictions, costs):
-    return -np.mean([0 if r == p else costs.get((p, r), 1) for r, p in zip(references, predictions)])
-""", 'It is minus the cost, so that more is better, and the mean over the items'),
-("def gain(references, predictions, costs): return -np.mean([costs.get((r, p), 0) for r, p in zip(references, predictions)])", 'A mistake that is not in the dict costs 1'),
-("def gain(references, predictions, costs): return -np.mean([0 if r == p else costs[r, p] for r, p in zip(references, predictions)])", 'raised KeyError'),
-],
-"04.coverage": [
-("""
-def holds_truth(interval_of, n, truth):
-    return sum(interval_of(k, n)[0] <= truth <= interval_of(k, n)[1] for k in range(n + 1)) / (n + 1)
-""", 'One right answer of two lands on the truth, and an end that equals it holds it'),
-("""
-def holds_truth(interval_of, n, truth):
-    return sum(stats.binom.pmf(k, n, truth) for k in range(n) if interval_of(k, n)[0] <= truth <= interval_of(k, n)[1])
-""", 'of two items none is right with probability 1/4, one with 1/2, both with 1/4'),
-("""
-def holds_truth(interval_of, n, truth):
-    return sum(stats.binom.pmf(k, n, truth) for k in range(n + 1) if interval_of(k, n)[0] < truth < interval_of(k, n)[1])
-""", 'One right answer of two lands on the truth, and an end that equals it holds it'),
-("""
-def holds_truth(interval_of, n, truth):
-    return sum(truth**k*(1 - truth)**(n - k) for k in range(n + 1) if interval_of(k, n)[0] <= truth <= interval_of(k, n)[1])
-""", 'of two items none is right with probability 1/4, one with 1/2, both with 1/4'),
-("""
-def holds_truth(interval_of, n, truth):
-    drawn = np.random.default_rng(0).binomial(n, truth, 20_000)
-    return np.mean([interval_of(k, n)[0] <= truth <= interval_of(k, n)[1] for k in drawn])
-""", 'That is near: if it is a simulation, add up the probabilities instead, and it'),
-],
 "05.steps": [
 ("""
 def steps_of_run(rows, batch_size, accumulation, epochs):
@@ -477,41 +311,6 @@ def steps_of_run(rows, batch_size, accumulation, epochs):
 def steps_of_run(rows, batch_size, accumulation, epochs):
     return epochs*math.ceil(rows / batch_size)
 """, '`accumulation` batches make one step'),
-],
-"05.loss": [
-("""
-def batch_loss(logits, labels):
-    return nn.functional.cross_entropy(logits, labels, reduction="sum") / len(labels)
-""", 'You left the rows with -100 out of the sum, and counted them when you divided'),
-("""
-def batch_loss(logits, labels):
-    p = logits.softmax(-1)
-    return -p[torch.arange(len(labels)), labels].log().mean()
-""", 'raised IndexError'),
-("""
-def batch_loss(logits, labels):
-    return nn.functional.cross_entropy(logits, labels.clamp(min=0))
-""", 'Only the rows with a label count'),
-("""
-def batch_loss(logits, labels):
-    z, y = logits[labels != -100], labels[labels != -100]
-    p = z.exp() / z.exp().sum(-1, keepdim=True)
-    return -p[torch.arange(len(y)), y].log().mean()
-""", "`exp` of a thousand is more than a number can hold: take the row's largest"),
-("""
-def batch_loss(logits, labels):
-    z, y = logits[labels != -100], labels[labels != -100]
-    return -z.softmax(-1)[torch.arange(len(y)), y].log().mean()
-""", 'The probability is too small for a number, and its logarithm is not: take the'),
-("""
-def batch_loss(logits, labels):
-    asked = labels != -100
-    return -logits[asked][torch.arange(int(asked.sum())), labels[asked]].mean()
-""", 'Two equal scores: each class has probability one half, and ln 2 is the surprise'),
-("""
-def batch_loss(logits, labels):
-    return nn.functional.cross_entropy(logits, labels) / math.log(2)
-""", 'Two equal scores: each class has probability one half, and ln 2 is the surprise'),
 ],
 "05.clip": [
 ("""
@@ -537,88 +336,6 @@ def clipped(gradients, max_norm):
 def combined(gradients, counts):
     return sum(g*n for g, n in zip(gradients, counts)) / len(counts)
 """, 'Batches of the same size weigh the same, and the result is a mean, not a sum'),
-],
-"05.stop": [
-("""
-class StopAfter(Callback):
-    def __init__(self, seconds): self.end = time.time() + seconds
-    def on_step_end(self, run):
-        if time.time() > self.end: run.stop = "time is up"
-""", 'A second run with the same callback was stopped at its first step: the clock'),
-("""
-class StopAfter(Callback):
-    def __init__(self, seconds): self.seconds = seconds
-    def on_train_begin(self, run): self.began = time.time()
-    def on_epoch_end(self, run):
-        if time.time() - self.began > self.seconds: run.stop = "time is up"
-""", 'look at the clock after every *step*, and set `run.stop`'),
-("""
-class StopAfter(Callback):
-    def __init__(self, seconds): self.seconds = seconds
-    def on_train_begin(self, run): self.began = time.time()
-    def on_step_end(self, run): run.stop = time.time() - self.began > self.seconds
-""", 'it has to be a reason, in words, for the history shows it'),
-("""
-class StopAfter:
-    def __init__(self, seconds): self.seconds = seconds
-    def on_train_begin(self, run): self.began = time.time()
-    def on_step_end(self, run):
-        if time.time() - self.began > self.seconds: run.stop = "time is up"
-""", 'The loop wants to call `on_restore` and your callback has none: derive the'),
-],
-"05.sign": [
-("""
-class SignSGD:
-    def __init__(self, parameters, lr): self.parameters, self.lr = list(parameters), lr
-    @torch.no_grad()
-    def step(self):
-        for p in self.parameters:
-            if p.grad is not None: p -= self.lr*p.grad
-    def zero_grad(self):
-        for p in self.parameters: p.grad = None
-""", 'The gradient of this step was [4.0, -0.001, 0.0, 2.0], and the rate is 0.1'),
-("""
-class SignSGD:
-    def __init__(self, parameters, lr): self.parameters, self.lr = list(parameters), lr
-    @torch.no_grad()
-    def step(self):
-        for p in self.parameters:
-            if p.grad is not None: p += self.lr*p.grad.sign()
-    def zero_grad(self):
-        for p in self.parameters: p.grad = None
-""", 'The gradient of this step was [4.0, -0.001, 0.0, 2.0], and the rate is 0.1'),
-("""
-class SignSGD:
-    def __init__(self, parameters, lr): self.parameters, self.lr = parameters, lr
-    @torch.no_grad()
-    def step(self):
-        for p in self.parameters:
-            if p.grad is not None: p -= self.lr*p.grad.sign()
-    def zero_grad(self): pass
-""", '(Parameters given as a generator can be gone through only once: keep a list.)'),
-("""
-class SignSGD:
-    def __init__(self, parameters, lr): self.parameters, self.lr = list(parameters), lr
-    def step(self):
-        for p in self.parameters:
-            if p.grad is not None: p -= self.lr*p.grad.sign()
-    def zero_grad(self):
-        for p in self.parameters: p.grad = None
-""", 'Moving weights is no part of what is differentiated: do it under'),
-("""
-class SignSGD:
-    def __init__(self, parameters, lr): self.parameters, self.lr = list(parameters), lr
-    def step(self):
-        self.parameters = [p - self.lr*p.grad.sign() if p.grad is not None else p for p in self.parameters]
-    def zero_grad(self):
-        for p in self.parameters: p.grad = None
-""", 'The gradient of this step was [4.0, -0.001, 0.0, 2.0], and the rate is 0.1'),
-],
-"06.steps": [
-("def n_steps(rows, batch_size, accumulation, epochs): return epochs*(rows // batch_size // accumulation)", 'The rows that do not fill the last batch make a smaller batch, which still'),
-("def n_steps(rows, batch_size, accumulation, epochs): return math.ceil(rows*epochs / (batch_size*accumulation))", 'Every epoch ends with its own, smaller batch: rows of two epochs do not share'),
-("def n_steps(rows, batch_size, accumulation, epochs): return math.ceil(rows / batch_size)*epochs", 'With accumulation several batches make one step'),
-("def n_steps(rows, batch_size, accumulation, epochs): return rows / batch_size / accumulation*epochs", 'The rows that do not fill the last batch make a smaller batch, which still'),
 ],
 "06.rate_at": [
 ("""
@@ -681,13 +398,6 @@ def cheapest(scores, minutes):
     good = [s for s in scores if np.mean(scores[s]) + error(s) >= np.mean(scores[best])]
     return min(good, key=lambda s: (minutes[s], -np.mean(scores[s])))
 """, "The limit comes from the best setting's runs, not from those of the setting"),
-],
-"06.luck": [
-("def seeds_per_trial(n_trials, spread, at_most): return max(1, math.ceil(lead_of_best(n_trials, spread)/at_most))", "Averaging k runs divides the spread of a trial's score by the root of k"),
-("def seeds_per_trial(n_trials, spread, at_most): return max(1, math.ceil((spread/at_most)**2))", 'The more trials, the further the luckiest of them lies from the mean: the'),
-("def seeds_per_trial(n_trials, spread, at_most): return 0 if n_trials == 1 else math.ceil((lead_of_best(n_trials, spread)/at_most)**2)", 'yet a trial needs at least one run'),
-("def seeds_per_trial(n_trials, spread, at_most): return max(1, int((lead_of_best(n_trials, spread)/at_most)**2))", 'k has to bring it down to the limit or below'),
-("def seeds_per_trial(n_trials, spread, at_most): return max(1, round((lead_of_best(n_trials, spread)/at_most)**2))", 'k has to bring it down to the limit or below'),
 ],
 "07.warmup": [
 ("def dropped(x, keep, p): return np.array(x)*np.array(keep)", 'The numbers that stay have to be scaled up, or the next layer sees less in'),
@@ -760,38 +470,6 @@ def flattery(right, n):
     return best[n:].mean() - best[:n].mean()
 """, 'The first model wins on the first two items, and gets both others wrong'),
 ],
-"07.stretch": [
-("""
-def mended_loss(logits, labels, n, temperatures):
-    loss = lambda t, a, b: float(torch.nn.functional.cross_entropy(torch.tensor(logits[a:b])*t, torch.tensor(labels[a:b])))
-    best = min(temperatures, key=lambda t: loss(t, 0, n))
-    return loss(best, n, None)
-""", 'The logits are divided by the temperature, not multiplied'),
-("""
-def mended_loss(logits, labels, n, temperatures):
-    loss = lambda t, a, b: float(torch.nn.functional.cross_entropy(torch.tensor(logits[a:b])/t, torch.tensor(labels[a:b])))
-    best = min(temperatures, key=lambda t: loss(t, 0, None))
-    return loss(best, n, None)
-""", 'choose it on the first n alone'),
-("""
-def mended_loss(logits, labels, n, temperatures):
-    return min(float(torch.nn.functional.cross_entropy(torch.tensor(logits[:n])/t, torch.tensor(labels[:n]))) for t in temperatures)
-""", 'judge it on the others'),
-("""
-def mended_loss(logits, labels, n, temperatures):
-    return min(float(torch.nn.functional.cross_entropy(torch.tensor(logits[n:])/t, torch.tensor(labels[n:]))) for t in temperatures)
-""", 'choose it on the first n alone'),
-("""
-def mended_loss(logits, labels, n, temperatures):
-    def loss(t, a, b):
-        with np.errstate(all="ignore"):
-            p = np.exp(logits[a:b]/t)
-            p = p / p.sum(1, keepdims=True)
-            return -np.log(p[np.arange(len(p)), labels[a:b]]).mean()
-    best = min(temperatures, key=lambda t: loss(t, 0, n))
-    return loss(best, n, None)
-""", "subtract each row's largest value first"),
-],
 "08.labels": [
 ("""
 def label_probabilities(logs, normalize=False):
@@ -812,23 +490,6 @@ def label_probabilities(logs, normalize=False):
     odds = {label: np.exp(sum(v)/len(v) if normalize else sum(v)) for label, v in logs.items()}
     return {label: o/sum(odds.values()) for label, o in odds.items()}
 """, 'The exponential of a very small score is zero: take away the largest score first'),
-],
-"08.saved": [
-("""
-def tokens_read(rows):
-    n = len(os.path.commonprefix(rows))
-    return sum(map(len, rows)), n + sum(len(r) - n for r in rows)
-""", 'it keeps its last token'),
-("""
-def tokens_read(rows):
-    n = sum(len({r[i] for r in rows}) == 1 for i in range(min(map(len, rows)) - 1))
-    return sum(map(len, rows)), n + sum(len(r) - n for r in rows)
-""", 'Tokens that agree after a difference depend on what stood before: they are not'),
-("""
-def tokens_read(rows):
-    n = min(len(os.path.commonprefix(rows)), min(map(len, rows)) - 1)
-    return sum(map(len, rows)), sum(len(r) - n for r in rows)
-""", 'The shared beginning is computed once, what is left of each row as well'),
 ],
 "08.luck": [
 ("""
@@ -881,25 +542,6 @@ def mean_vectors(states, mask):
     mean = (states*mask[:, :, None]).sum(1) / mask.sum(1)[:, None]
     return mean / np.linalg.norm(mean)
 """, 'each text has a length of its own'),
-],
-"09.recall": [
-("""
-def recall_at(queries, vectors, answers, k):
-    best = np.argsort(-(queries @ vectors.T), axis=1)[:, :k]
-    return np.mean([a in b for a, b in zip(answers, best)])
-""", 'Long vectors win here: scale the rows of `vectors` to length 1 before the'),
-("""
-def recall_at(queries, vectors, answers, k):
-    v = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    best = np.argsort(queries @ v.T, axis=1)[:, :k]
-    return np.mean([a in b for a, b in zip(answers, best)])
-""", 'Those are the rows with the *smallest* cosines'),
-("""
-def recall_at(queries, vectors, answers, k):
-    v = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    best = np.argsort(-queries @ v.T, axis=1)[:, :k]
-    return sum(a in b for a, b in zip(answers, best))
-""", 'the share of them is asked for'),
 ],
 "09.suspects": [
 ("""
@@ -1070,23 +712,6 @@ from sklearn.metrics import accuracy_score
 share_right = accuracy_score
 """,
 ],
-"01.f1": [
-"""
-from sklearn.metrics import f1_score
-def macro_f1(truth, answers): return f1_score(truth, answers, average="macro")
-""",
-"""
-def macro_f1(truth, answers):
-    truth, answers, total = np.array(truth), np.array(answers), 0
-    labels = np.union1d(truth, answers)
-    for label in labels:
-        tp = ((truth == label) & (answers == label)).sum()
-        fp = ((truth != label) & (answers == label)).sum()
-        fn = ((truth == label) & (answers != label)).sum()
-        total += 2*tp / (2*tp + fp + fn)
-    return total / len(labels)
-""",
-],
 "01.judge": [
 """
 def judge(low, high):
@@ -1147,25 +772,6 @@ def log_likelihood(logits, ids):
 "def may_look(attention_mask): return attention_mask.bool() & torch.ones(len(attention_mask), len(attention_mask)).bool().tril()",
 "def may_look(attention_mask): return np.tril(np.ones((len(attention_mask),)*2)) * np.array(attention_mask)",
 ],
-"02.parameters": [
-"""
-def layer_parameters(hidden, inner):
-    return 4*hidden**2 + 2*hidden*inner + 9*hidden + inner
-""",
-],
-"02.attention": [
-"""
-def head(q, k, v, allowed):
-    out = np.zeros((len(q), v.shape[1]))
-    for i in range(len(q)):
-        seen = [j for j in range(len(k)) if allowed[i, j]]
-        fit = np.array([np.dot(q[i], k[j]) for j in seen]) / math.sqrt(len(q[i]))
-        share = np.exp(fit - max(fit))
-        share = share / share.sum()
-        for s, j in zip(share, seen): out[i] += s * v[j]
-    return out
-""",
-],
 "03.cut": [
 """
 def cut_off(lengths, max_length):
@@ -1182,24 +788,6 @@ def my_kappa(one, other):
     table /= table.sum()
     expected = table.sum(0) @ table.sum(1)
     return (np.trace(table) - expected) / (1 - expected) if expected < 1 else 0
-""",
-],
-"03.clean": [
-"""
-def usable(texts, labels):
-    rows = pd.DataFrame({"key": texts, "label": labels})
-    rows["key"] = rows["key"].str.lower().str.translate(str.maketrans("", "", string.punctuation)).str.split().str.join(" ")
-    rows = rows[rows.groupby("key")["label"].transform("nunique") == 1]
-    return rows.drop_duplicates("key").index.to_numpy()
-""",
-"""
-def usable(texts, labels):
-    def key(text): return " ".join("".join(c if c.isalnum() else " " for c in text.lower()).split())
-    keys, kept = [key(t) for t in texts], set()
-    for i, k in enumerate(keys):
-        same = [j for j in range(len(keys)) if keys[j] == k]
-        if i == same[0] and len({labels[j] for j in same}) == 1: kept.add(i)
-    return kept
 """,
 ],
 "03.confuse": [
@@ -1255,13 +843,6 @@ def my_macro_f1(references, predictions):
     return np.mean(scores)
 """,
 ],
-"04.verdict": [
-"""
-def decide(low, high, margin):
-    if low*high > 0: return "better" if low > 0 else "worse"
-    return "the same within the margin" if max(abs(low), abs(high)) < margin else "cannot tell"
-""",
-],
 "04.paired": [
 """
 def paired_interval(right_old, right_new):
@@ -1283,14 +864,6 @@ def gain(references, predictions, costs):
     return -total / len(references)
 """,
 ],
-"04.coverage": [
-"""
-def holds_truth(interval_of, n, truth):
-    ends = np.array([interval_of(k, n) for k in range(n + 1)])
-    holds = (ends[:, 0] <= truth) & (truth <= ends[:, 1])
-    return stats.binom.pmf(np.arange(n + 1), n, truth)[holds].sum()
-""",
-],
 "05.steps": [
 """
 def steps_of_run(rows, batch_size, accumulation, epochs):
@@ -1306,31 +879,6 @@ def steps_of_run(rows, batch_size, accumulation, epochs):
 """
 def steps_of_run(rows, batch_size, accumulation, epochs):
     return epochs*np.ceil(np.ceil(rows/batch_size)/accumulation)
-""",
-],
-"05.loss": [
-"def batch_loss(logits, labels): return nn.functional.cross_entropy(logits, labels)",
-"""
-def batch_loss(logits, labels):
-    total, n = 0, 0
-    for scores, label in zip(logits.tolist(), labels.tolist()):
-        if label == -100: continue
-        largest = max(scores)
-        total += math.log(sum(math.exp(s - largest) for s in scores)) + largest - scores[label]
-        n += 1
-    return total / n
-""",
-"""
-def batch_loss(logits, labels):
-    z, y = np.array(logits), np.array(labels)
-    z, y = z[y >= 0], y[y >= 0]
-    z = z - z.max(1, keepdims=True)
-    return np.mean(np.log(np.exp(z).sum(1)) - z[range(len(y)), y])
-""",
-"""
-def batch_loss(logits, labels):
-    keep = (labels != -100).nonzero()[:, 0]
-    return -logits[keep].log_softmax(-1).gather(1, labels[keep][:, None]).mean()
 """,
 ],
 "05.clip": [
@@ -1373,62 +921,6 @@ def combined(gradients, counts):
     return total
 """,
 ],
-"05.stop": [
-"""
-from datetime import datetime, timedelta
-class StopAfter(Callback):
-    def __init__(self, seconds): self.limit = timedelta(seconds=seconds)
-    def on_train_begin(self, run): self.end = datetime.now() + self.limit
-    def on_step_end(self, run):
-        if datetime.now() > self.end: run.stop = "time is up"
-""",
-"""
-from dataclasses import dataclass
-@dataclass
-class StopAfter(Callback):
-    seconds: float
-    def on_train_begin(self, run): self.t = time.time()
-    def on_step_end(self, run):
-        run.stop = run.stop or ("too long" if time.time() - self.t > self.seconds else "")
-""",
-],
-"05.sign": [
-"""
-class SignSGD(torch.optim.Optimizer):
-    def __init__(self, parameters, lr): super().__init__(parameters, {"lr": lr})
-    def step(self):
-        for group in self.param_groups:
-            for p in group["params"]:
-                if p.grad is not None: p.data.add_(torch.sign(p.grad), alpha=-group["lr"])
-""",
-"""
-class SignSGD:
-    def __init__(self, parameters, lr):
-        self.ps = [*parameters]
-        self.lr = lr
-    def step(self):
-        with torch.no_grad():
-            for p in self.ps:
-                if p.grad is None: continue
-                p.copy_(torch.where(p.grad > 0, p - self.lr, torch.where(p.grad < 0, p + self.lr, p)))
-    def zero_grad(self):
-        for p in self.ps:
-            if p.grad is not None: p.grad.zero_()
-""",
-],
-"06.steps": [
-"""
-def n_steps(rows, batch_size, accumulation, epochs):
-    per_step = batch_size*accumulation
-    steps = 0
-    for _ in range(epochs):
-        left = rows
-        while left > 0:
-            left -= per_step
-            steps += 1
-    return steps
-""",
-],
 "06.rate_at": [
 """
 import torch
@@ -1465,18 +957,6 @@ def cheapest(scores, minutes):
     limit = best_mean - statistics.stdev(scores[best]) / len(scores[best])**.5
     good = [(minutes[name], -mean, name) for mean, name in rows if mean >= limit]
     return min(good)[2]
-""",
-],
-"06.luck": [
-"""
-def seeds_per_trial(n_trials, spread, at_most):
-    rng, k = np.random.default_rng(1), 1
-    while rng.normal(0, spread/k**.5, (5_000, n_trials)).max(1).mean() > at_most: k += 1
-    return k
-""",
-"""
-def seeds_per_trial(n_trials, spread, at_most):
-    return max(1, math.ceil((lead_of_best(n_trials, spread)/at_most)**2))
 """,
 ],
 "07.warmup": [
@@ -1521,44 +1001,12 @@ def flattery(right, n):
     return best_score - sum(best[n:]) / len(best[n:])
 """,
 ],
-"07.stretch": [
-"""
-def mended_loss(logits, labels, n, temperatures):
-    logits, labels = torch.as_tensor(logits), torch.as_tensor(labels)
-    losses = [torch.nn.functional.cross_entropy(logits[:n]/t, labels[:n]) for t in temperatures]
-    t = temperatures[int(torch.stack(losses).argmin())]
-    return torch.nn.functional.cross_entropy(logits[n:]/t, labels[n:])
-""",
-"""
-from scipy.special import log_softmax
-def mended_loss(logits, labels, n, temperatures):
-    best, found = None, float("inf")
-    for t in temperatures:
-        loss = -sum(row[label] for row, label in zip(log_softmax(np.array(logits[:n])/t, axis=1), labels[:n]))
-        if loss < found: best, found = t, loss
-    rest = log_softmax(np.array(logits[n:])/best, axis=1)
-    return -sum(row[label] for row, label in zip(rest, labels[n:])) / len(rest)
-""",
-],
 "08.labels": [
 """
 import torch
 def label_probabilities(logs, normalize=False):
     scores = torch.tensor([sum(v)/(len(v) if normalize else 1) for v in logs.values()])
     return dict(zip(logs, scores.softmax(0)))
-""",
-],
-"08.saved": [
-"""
-def tokens_read(rows):
-    most = min(len(r) for r in rows) - 1
-    n = next((i for i in range(most) if len({r[i] for r in rows}) > 1), most)
-    return [sum(len(r) for r in rows), n + sum(len(r[n:]) for r in rows)]
-""",
-"""
-def tokens_read(rows):
-    n = min(len(os.path.commonprefix(rows)), min(map(len, rows)) - 1)
-    return np.array([sum(map(len, rows)), n + sum(len(r) - n for r in rows)])
 """,
 ],
 "08.luck": [
@@ -1591,23 +1039,6 @@ def mean_vectors(states, mask):
         v = np.mean([x for x, keep in zip(s, m) if keep], axis=0)
         out.append((v / (v**2).sum()**.5).tolist())
     return out
-""",
-],
-"09.recall": [
-"""
-def recall_at(queries, vectors, answers, k):
-    q = torch.nn.functional.normalize(torch.as_tensor(queries), dim=1)
-    v = torch.nn.functional.normalize(torch.as_tensor(vectors), dim=1)
-    best = (q @ v.T).topk(min(k, len(v))).indices
-    return (best == torch.as_tensor(answers)[:, None]).any(1).double().mean()
-""",
-"""
-def recall_at(queries, vectors, answers, k):
-    found = 0
-    for q, a in zip(queries, answers):
-        c = [q @ v / (q @ q * (v @ v))**.5 for v in vectors]
-        found += sum(x > c[a] for x in c) < k
-    return found / len(queries)
 """,
 ],
 "09.suspects": [

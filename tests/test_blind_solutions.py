@@ -1,14 +1,10 @@
-"Solutions by someone who saw the exercises' texts and not their checks: twelve wrong ones are rejected, twelve right ones accepted."
+"Solutions by someone who saw the exercises' texts and not their checks: wrong ones are rejected, right ones accepted."
 import pytest
 from blind_solutions import RIGHT, WRONG
 
 from check_cases import attempt
 
 NUMBERED = lambda pairs: [pytest.param(*pair, id=f"{i:02d}-{pair[0]}") for i, pair in enumerate(pairs)]
-
-
-def test_there_are_twelve_of_each_from_every_chapter():
-    for pairs in (RIGHT, WRONG): assert len(pairs) == 12 and {name[:2] for name, _ in pairs} == {f"{n:02d}" for n in range(1, 8)}
 
 
 @pytest.mark.parametrize("name, source", NUMBERED(WRONG))

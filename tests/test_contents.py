@@ -57,7 +57,7 @@ def test_the_index_shows_the_table():
 
 def test_times_in_words():
     assert [hours(h) for h in (.5, 1, 1.75, 0)] == ["½", "1", "1¾", "0"]
-    assert str(time_needed("04")) == "About 2½ hours of reading, ¾ hour of exercises and a minute of computing on a free machine."
+    assert str(time_needed("04")) == "About 2½ hours of reading, ½ hour of exercises and a minute of computing on a free machine."
     with pytest.raises(ValueError, match="there is no chapter '99'"): chapter("99")
 
 

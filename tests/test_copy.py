@@ -33,7 +33,7 @@ def test_outputs_are_cleared_and_untouched_ones_follow_the_course(course, tmp_pa
 
 def test_the_picture_of_a_check_stays_as_a_target(root, tmp_path):
     learners_copy(root, tmp_path/"mine")
-    for chapter, name in (("02_base_model", "02.mask"), ("04_evaluation", "04.coverage"), ("06_hyperparameters", "06.rate_at")):
+    for chapter, name in (("02_base_model", "02.mask"), ("06_hyperparameters", "06.rate_at")):
         cells = json.loads((tmp_path/"mine"/"1_foundations"/f"{chapter}.ipynb").read_text(encoding="utf-8"))["cells"]
         at = next(i for i, c in enumerate(cells) if "".join(c["source"]).startswith(f'check("{name}")'))
         png = base64.b64decode(cells[at - 1]["attachments"]["aim.png"]["image/png"])
@@ -98,13 +98,13 @@ def test_the_start_page_says_where_to_go_on(root, tmp_path, monkeypatch):
     assert "**Begin with [01 " in page and "No class has tried this course yet" in page
     (tmp_path/"mine"/"feedback.md").write_text("mine")
     monkeypatch.chdir(tmp_path/"mine"/"1_foundations")
-    keep("exercises", "04.coverage", solved=True)
+    keep("exercises", "04.paired", solved=True)
     learners_copy(root, tmp_path/"mine")
     page = start_page_in(tmp_path/"mine")
     assert "**Go on with [04 " in page and "| 1 of " in page and (tmp_path/"mine"/"feedback.md").read_text() == "mine"
 
 
-@pytest.mark.parametrize("content", ['{"format": 1, "quizzes": [1], "exercises": 3}', '{"format": 1, "exercises": {"04.coverage": "yes"}}', "{"])
+@pytest.mark.parametrize("content", ['{"format": 1, "quizzes": [1], "exercises": 3}', '{"format": 1, "exercises": {"04.paired": "yes"}}', "{"])
 def test_a_spoilt_progress_file_does_not_keep_the_start_page_from_opening(content, root, tmp_path):
     import warnings
     from ft_course.classroom.landing import write_landing

@@ -8,7 +8,7 @@ import pytest
 
 from ft_course.core import CourseError
 from ft_course.data import (EXAMPLE_CSV, _as_task, audit, canonical_split, clean_rows, duplicate_groups, giveaway_words,
-                            label_table, load_task, near_duplicate_groups, read_rows, stratified_parts, text_key, token_lengths, warn_if_cut)
+                            label_table, load_task, near_duplicate_groups, read_rows, stratified_parts, text_key, token_lengths)
 
 WORDS = "amber birch cedar delta ember flint grove heath inlet jetty knoll ledge marsh north ochre pearl quartz ridge shore thorn".split()
 
@@ -440,14 +440,11 @@ def test_giveaway_words_of_no_words():
 
 # ---- tokens
 
-def test_cut_texts_are_counted_and_warned_about(recwarn):
+def test_tokens_are_counted():
     from ft_course.models import load_tokenizer
     tokenizer = load_tokenizer("minilm")
     texts = ["one two three", "one two three four five"]
     assert token_lengths(texts, tokenizer).tolist() == [5, 7] and token_lengths([], tokenizer).tolist() == []
-    assert warn_if_cut(texts, tokenizer, 7) == {"texts": 2, "cut": 0, "lost": 0.0, "longest": 7} and not recwarn
-    with pytest.warns(UserWarning, match="1 of 2 texts are longer than 6 tokens"):
-        assert warn_if_cut(texts, tokenizer, 6)["lost"] == pytest.approx(1/12)
 
 
 # ---- the course's own

@@ -14,7 +14,7 @@ from sklearn.model_selection import GridSearchCV, PredefinedSplit
 
 from ft_course import embeddings, models
 from ft_course.data import EXAMPLE_CSV, load_task
-from ft_course.embeddings import (embed, embedding_rows, EmbeddingClassifier, loneliness, near_pairs,
+from ft_course.embeddings import (embed, embedding_rows, EmbeddingClassifier,
                                   nearest_texts, pool, top_k, VectorFile)
 from ft_course.training import token_batches
 from ft_course.models import load_once, model_identity, unload
@@ -285,28 +285,6 @@ def test_search_in_a_hundred_thousand_is_quick():
         seconds.append(time.perf_counter() - start)
         assert rows[0, 0] == i
     assert min(seconds) < .05
-
-
-def test_pairs_and_odd_ones(monkeypatch):
-    rng = np.random.default_rng(0)
-    vectors = unit(rng, 40, 8)
-    vectors[7], vectors[30] = vectors[3], vectors[3]
-    pairs = near_pairs(vectors, .95)
-    wanted = [(i, j) for i in range(40) for j in range(i + 1, 40) if vectors[i] @ vectors[j] >= .95]
-    assert sorted(p[:2] for p in pairs) == wanted and (3, 7) in wanted
-    assert [p[2] for p in pairs] == sorted((p[2] for p in pairs), reverse=True)
-    full = vectors @ vectors.T
-    np.fill_diagonal(full, -np.inf)
-    np.testing.assert_allclose(loneliness(vectors, 5), 1 - np.sort(full, axis=1)[:, -5:].mean(1), atol=1e-6)
-    cluster = unit(rng, 1, 8) + .05*rng.normal(size=(20, 8)).astype(np.float32)
-    cluster /= np.linalg.norm(cluster, axis=1, keepdims=True)
-    assert loneliness(np.r_[cluster, -cluster[:1]]).argmax() == 20
-    with pytest.raises(ValueError, match="needs others to differ from"): loneliness(vectors[:1])
-    with pytest.raises(ValueError, match="k=0 has to be 1 or more"): loneliness(vectors, 0)
-    np.testing.assert_allclose(loneliness(vectors.tolist(), 5), loneliness(vectors, 5), atol=1e-6)
-    twice = unit(rng, 2000, 24)   # of a text and its copy the product is not always quite 1
-    copies = {(i, j) for i, j, _ in near_pairs(np.r_[twice, twice], 1.)}
-    assert {(i, i + 2000) for i in range(2000)} <= copies
 
 
 # The classifier

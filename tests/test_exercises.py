@@ -9,8 +9,8 @@ from conftest import ROOT
 from ft_course.classroom import check, checking, exercises, hint, recall, running, solution
 from ft_course.classroom.quizzes import quiz_names, quiz_question
 from ft_course.classroom.exercises import evaluate_exercise, exercise, find_exercise
-from ft_course.classroom.expect import Wrong, expect, expect_call, shown
-from ft_course.classroom.solutions import BEGIN, END, exercise_names, gather_solutions, without_solution
+from ft_course.classroom.expect import Wrong, expect, expect_cases, shown
+from ft_course.classroom.solutions import BEGIN, END, exercise_names, without_solution
 from ft_course.classroom.texts import exercise_title
 from ft_course.core.contents import chapter, contents
 from ft_course.core.display import marked_up
@@ -33,7 +33,7 @@ def made_up(monkeypatch):
 def double(name, **more): exercise(name, **more)(_double)
 
 def _double(twice: callable):
-    for x in (2, -1): expect_call(twice, x, wanted=2*x)
+    expect_cases(twice, lambda x: 2*x, [(2, ""), (-1, "")])
 
 
 @pytest.mark.parametrize("name", exercise_names())
@@ -158,7 +158,7 @@ def test_the_check_gives_copies(mine):
 
 def _sorted_check(ordered: callable):
     given = [3, 1, 2]
-    expect_call(ordered, given, wanted=[1, 2, 3])
+    expect_cases(ordered, sorted, [(given, "")])
     assert given == [3, 1, 2]
 
 
@@ -171,6 +171,7 @@ def test_a_broken_progress_file_does_not_stop_a_check(mine):
 
 
 def test_marks_are_taken_out_and_gathered():
+    from tools.notebooks import gather_solutions
     cell = f"def f(x):\n    'doc'\n    {BEGIN}\n    return x\n    {END}\n\nother = 1"
     assert without_solution(cell) == "def f(x):\n    'doc'\n    ...  # your code\n\nother = 1"
     assert gather_solutions([cell, "f(1)", 'check("00.f")']) == {"00.f": "def f(x):\n    'doc'\n    return x\n\nother = 1"}

@@ -61,16 +61,16 @@ def test_a_full_disk_keeps_the_old_file(mine, monkeypatch):
 def test_pages_count_what_is_done(mine):
     asked = [n for n in quiz_names() if n.startswith("06.")]
     keep("quizzes", asked[0], right=True)
-    keep("exercises", "06.steps", attempts=2, solved=True, hints=1)
+    keep("exercises", "06.rate_at", attempts=2, solved=True, hints=1)
     assert "right" in chapter_page("06") and "solved, 1 hint" in chapter_page("06") and quiz_question(asked[0])["question"][:30] in chapter_page("06")
     line = next(line for line in progress_page().splitlines() if line.startswith("06*"))
-    assert f"1 of {len(asked)}" in line and "1 of 5" in line
+    assert f"1 of {len(asked)}" in line and "1 of 3" in line
     assert f'<a href="{chapter("06").file}">Hyperparameters</a>' in progress_page()._repr_html_()
 
 
 def test_pages_name_things_as_the_chapters_do_and_lead_there(mine):
     page = chapter_page("06")
-    assert "Warm-up: how many steps? (06.steps)" in page and page.startswith("06 Hyperparameters")
+    assert "Warm-up: the rate at a step, from memory (06.rate_at)" in page and page.startswith("06 Hyperparameters")
     assert f'<a href="{chapter("06").file}">06 Hyperparameters</a></caption>' in page.markup
 
 
@@ -96,6 +96,6 @@ def test_numbers_of_numpy_and_a_mark_at_the_beginning_are_read(mine):
 @pytest.mark.parametrize("entry, said", [({}, "open"), ({"attempts": 2}, "tried 2 times"),
                                          ({"solved": True}, "solved"), ({"solved": True, "hints": 1, "solution_seen": True}, "solved, 1 hint, solution seen")])
 def test_the_state_of_an_exercise_is_said(mine, entry, said):
-    keep("exercises", "06.steps", **entry)
-    line = next(line for line in chapter_page("06").splitlines() if "06.steps" in line)
+    keep("exercises", "06.rate_at", **entry)
+    line = next(line for line in chapter_page("06").splitlines() if "06.rate_at" in line)
     assert line.split("  ")[-1].strip() == said

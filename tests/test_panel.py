@@ -88,7 +88,6 @@ def test_stop_ends_a_scoring_and_a_step_too(mine, small, monkeypatch):
 def test_what_is_pressed_at_the_wrong_time_gets_a_sentence(mine, small):
     panel, other = small(), small(name="other")
     assert "press Run first" in panel.stop().said
-    with pytest.raises(ValueError, match="press Run first"): panel.export()
     with pytest.raises(ValueError, match="press Run first"): panel.pin()
     panel.set(num_train_epochs=12).run()
     assert "A run is going on" in panel.run().said
@@ -112,8 +111,7 @@ def test_runs_and_settings_survive_a_restart_and_two_notebooks(mine, small):
     assert len(third.runs) == 2 and small().runs.loc[1, "pinned"] == "yes"
     third.reset().use(3)
     assert third.settings["learning_rate"] == pytest.approx(3e-3)
-    third.export(mine/"runs.csv")
-    assert "learning_rate 0.003" in (mine/"runs.csv").read_text()
+    assert "learning_rate 0.003" in third.runs.to_csv()
 
 
 def test_the_panel_watches_the_old_task_and_stops_early(mine, tiny):
@@ -367,18 +365,6 @@ def test_tasks_of_odd_shape(mine, tiny):
     for wrong in ({"method": HeadOnly}, {"hparams": HParams}):
         with pytest.raises(ValueError, match=r"is a class; write \w+\(\)"): experiment(task(3, 2), estimator=FineTunedClassifier(tiny), **wrong)
     assert len(experiment(task(3, 2), estimator=FineTunedClassifier(tiny), validation_rows=None).data().data["validation"]) == 2
-
-
-@pytest.mark.slow
-def test_an_export_makes_folders_and_spares_other_files(mine, small):
-    panel = small().run(wait=True)
-    panel.export(mine/"new"/"deep"/"runs.csv").export(mine/"new"/"deep"/"runs.csv")
-    (mine/"data").mkdir()
-    (mine/"data"/"train.csv").write_text("text,label\na,b\n")
-    panel.export(mine/"data")
-    assert (mine/"data"/"runs.csv").is_file() and (mine/"data"/"train.csv").is_file(), "a folder is written into, not replaced"
-    with pytest.raises(ValueError, match="no table of runs"): panel.export(mine/"data"/"train.csv")
-    assert (mine/"data"/"train.csv").read_text().startswith("text,label")
 
 
 @pytest.mark.slow

@@ -1,10 +1,10 @@
-"Dropout rates that are set and put back, and the flattery of choosing."
+"Dropout rates that are set and put back."
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from ft_course.regularization import DropoutRate, chosen_and_fresh, optimism_of_choosing
+from ft_course.regularization import DropoutRate
 from ft_course.estimators import FineTunedClassifier
 from ft_course.training import Callback, Full, HParams, train
 
@@ -74,38 +74,3 @@ def test_the_rate_of_the_configuration_changes_nothing(tiny, messages):
 @pytest.mark.parametrize("p", [-.1, 1, 1.5, float("nan")])
 def test_wrong_rates_are_refused(p):
     with pytest.raises(ValueError, match=r"0 or more, and below 1"): DropoutRate(p)
-
-
-def test_optimism_is_the_expected_maximum_of_binomials():
-    from scipy.stats import binom
-    for n, k, accuracy in (100, 20, .8), (30, 3, .5), (300, 100, .9):
-        at = np.arange(n + 1)
-        exact = (1 - binom.cdf(at[:-1], n, accuracy)**k).sum() / n - accuracy     # E[max] = sum of P(max > x)
-        assert optimism_of_choosing(n, k, accuracy) == pytest.approx(exact, abs=.003)
-    assert optimism_of_choosing(100, 1) == pytest.approx(0, abs=.003) and optimism_of_choosing(50, 9, 1.) == 0
-    assert optimism_of_choosing(40, 5, seed=1) == optimism_of_choosing(40, 5, seed=1) != optimism_of_choosing(40, 5, seed=2)
-
-
-@pytest.mark.parametrize("wrong", [dict(n_items=0, n_models=2), dict(n_items=5, n_models=0), dict(n_items=5, n_models=2, accuracy=80)])
-def test_optimism_refuses_what_makes_no_sense(wrong):
-    with pytest.raises(ValueError, match="at least one item"): optimism_of_choosing(**wrong)
-
-
-def test_chosen_and_fresh_of_equal_models_is_the_simulation():
-    gaps = []
-    for seed in range(30):
-        scores = np.random.default_rng(seed).random((10, 2000)) < .8
-        gaps.append(np.subtract(*chosen_and_fresh(scores, 100, n_draws=20, seed=seed)))
-    assert np.mean(gaps) == pytest.approx(optimism_of_choosing(100, 10), abs=.01)
-
-
-def test_chosen_and_fresh_is_exact_where_nothing_is_left_to_chance():
-    right = np.array([[1]*10, [0]*10])
-    assert chosen_and_fresh(right, 4) == (1., 1.)
-    assert chosen_and_fresh(np.tile([.2, .4, .6], (1, 1)), 1, n_draws=3000) == pytest.approx((.4, .4), abs=.01)
-    assert chosen_and_fresh(right, 4, n_models=1, n_draws=3000)[0] == pytest.approx(.5, abs=.03)
-
-
-@pytest.mark.parametrize("n_items, n_models", [(0, 1), (10, 1), (3, 0), (3, 4)])
-def test_chosen_and_fresh_needs_items_on_both_sides_and_models(n_items, n_models):
-    with pytest.raises(ValueError, match="leave an item over"): chosen_and_fresh(np.ones((3, 10)), n_items, n_models)

@@ -6,7 +6,7 @@ import pytest
 
 from ft_course.core.records import describe, differences, own_code
 from ft_course.results import STORE, Part, make, parts_of, stored, table, table_names
-from ft_course.results.probes import changed, check_probe, kinds, read_record
+from tools.probes import changed, check_probe, kinds, read_record
 
 BEFORE = json.loads((Path(__file__).parent/"data"/"tables-0.4.0.json").read_text(encoding="utf-8"))
 
@@ -55,8 +55,13 @@ def test_figures_are_those_of_the_version_before(name):
 
 @pytest.mark.parametrize("task", ["airline", "headlines", "headline_writing"])
 def test_the_settings_are_those_that_validation_chose(task):
-    from ft_course.why_fine_tune import CHOSEN, winners
-    assert winners(task) == CHOSEN[task] == BEFORE[f"winners {task}"]
+    from ft_course.why_fine_tune import CHOSEN, candidates
+    runs, best = stored(f"{task}_choosing"), {}
+    sign, metric = (-1, "loss") if task == "headline_writing" else (1, None)
+    for row, settings in candidates(task).items():
+        found = {n: sign*runs.interval(f"{row}: {n}", metric).value for n in settings if f"{row}: {n}" in runs.records}
+        best[row] = max(found, key=found.get) if found else next(iter(settings))
+    assert best == CHOSEN[task] == BEFORE[f"winners {task}"]
 
 
 @pytest.mark.parametrize("task", ["headlines", "airline"])
@@ -95,7 +100,7 @@ def test_rows_on_fewer_items_are_the_same_answers_to_those_items():
 def test_a_larger_model_is_probed_by_the_small_one():
     from ft_course.embeddings import EmbeddingClassifier
     from ft_course.prompting import PromptClassifier
-    from ft_course.results.probes import kind
+    from tools.probes import kind
     for model in ("qwen-0.5b", "qwen-1.5b"): assert kind(PromptClassifier("?", model, 5)) == kind(PromptClassifier("?", n_examples=5))
     assert kind(EmbeddingClassifier("mpnet")) == kind(EmbeddingClassifier()) != kind(EmbeddingClassifier("smollm2"))
     assert not any("qwen" in key or "mpnet" in key for key in kinds())
@@ -192,12 +197,11 @@ def test_a_table_is_made_once_and_only_what_changed_again(tmp_path, monkeypatch,
 
 def test_a_changed_probe_makes_all_tables_anew_that_lost_rows(monkeypatch):
     from types import SimpleNamespace
-    from ft_course import results
-    from ft_course.results import probes
+    from tools import probes
     made = []
     monkeypatch.setattr(probes, "discard_changed", lambda name: {"a kind": ["airline", "airline_knobs"]} if name == "airline" else {})
-    monkeypatch.setattr(results, "make", lambda name: made.append(name) or SimpleNamespace(metrics=list, records=[]))
-    results.make_results(["airline"])
+    monkeypatch.setattr(probes, "make", lambda name: made.append(name) or SimpleNamespace(metrics=list, records=[]))
+    probes.make_results(["airline"])
     assert made == ["airline", "airline_knobs"]
 
 

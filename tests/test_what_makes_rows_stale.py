@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 CODE = """if True:
     import json, sys
     from ft_course.results import stored, table_names
-    from ft_course.results.probes import check_probe, kinds
+    from tools.probes import check_probe, kinds
     wanted = json.loads(sys.argv[1])
     stale = {n: stored(n).stale for n in table_names()} if wanted["stale"] else {}
     keys = wanted["kinds"] or list(kinds())
@@ -32,7 +32,8 @@ def of_copy(folder, stale=False, kinds=()):
 
 @pytest.fixture
 def copy(tmp_path):
-    shutil.copytree(ROOT/"ft_course", tmp_path/"ft_course", ignore=shutil.ignore_patterns("__pycache__"))
+    for folder in ("ft_course", "tools"):
+        shutil.copytree(ROOT/folder, tmp_path/folder, ignore=shutil.ignore_patterns("__pycache__"))
     return tmp_path
 
 

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from ft_course.classroom.copy import chapters, course_root, notebooks
-from ft_course.classroom.solutions import gather_solutions
+from ft_course.classroom.solutions import BEGIN, END
 from ft_course.core import atomic_path
 from tools import receipts
 
@@ -93,6 +93,21 @@ def stale(root: Path) -> dict[str, str]:
     "Notebook -> what has changed since it left its receipt, in words; empty where the receipt is fresh."
     code = receipts.Code(root)
     return {p.relative_to(root).as_posix(): code.stale(json.loads(p.read_text(encoding="utf-8"))) for p in notebooks(root)}
+
+
+def gather_solutions(
+    cells: list[str],   # the sources of a notebook's code cells, in order
+) -> dict[str, str]:    # exercise -> source of its solution, without the marks
+    "The solutions of a chapter: the marked cells before each `check(\"NAME\")`."
+    waiting, found = [], {}
+    for source in cells:
+        lines = source.split("\n")
+        if BEGIN in source: waiting.append("\n".join(l for l in lines if l.strip() not in (BEGIN, END)))
+        if (asked := re.search(r"^check\(\"([\w.]+)\"\)", source, flags=re.M)):
+            if not waiting: raise ValueError(f'check("{asked[1]}") has no solution before it')
+            found[asked[1]], waiting = "\n\n".join(waiting), []
+    if waiting: raise ValueError(f"a solution has no check after it: {waiting[0].split(chr(10))[0]!r}")
+    return found
 
 
 def solutions(root: Path) -> str:

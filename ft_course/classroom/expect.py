@@ -86,43 +86,28 @@ def in_words(err: BaseException) -> str:
     return type(err).__name__ + (f": {textwrap.shorten(message, 300)}" if message else "")
 
 
-def tried(what: str, function, *args, **kwargs):
+def tried(what: str, function, *args):
     "What the learner's function returns. Raises `Wrong`, \"`what` raised ...\", when it raises, `NotAttempted` for an empty one."
-    try: return function(*args, **kwargs)
+    try: return function(*args)
     except (KeyboardInterrupt, TooLong): raise
     except NotImplementedError as err: raise NotAttempted() from err
     except BaseException as err: raise Wrong(f"{what} raised {in_words(err)}") from err
 
 
-def call(
-    function,
-    *args,
-    **kwargs,
-):
+def call(function, *args):
     """What the learner's function returns for copies of these inputs.
     Raises `Wrong` when it raises, `NotAttempted` for an empty one."""
-    result = tried(called(function, *args, **kwargs), function, *copy.deepcopy(args), **copy.deepcopy(kwargs))
+    result = tried(called(function, *args), function, *copy.deepcopy(args))
     if result is None or result is ...: raise NotAttempted()
     return result
 
 
-def called(function, *args, **kwargs) -> str:
-    "The call as a message shows it."
-    given = [shown(a) for a in args] + [f"{k}={shown(v)}" for k, v in kwargs.items()]
-    name = getattr(function, "__name__", "your function")
-    return f"{name}({', '.join(given)})"
-
-
-def expect_call(
-    function,
-    *args,
-    wanted,
-    why: str = "",
-    tolerance: float = 1e-5,
-    **kwargs,
-):
-    "`expect` of what the function returns for these inputs."
-    expect(call(function, *args, **kwargs), wanted, called(function, *args, **kwargs), why, tolerance)
+def called(function, *args) -> str:
+    "The call as a message shows it, larger arrays by their shape."
+    def said(value):
+        shape = getattr(value, "shape", ())
+        return f"an array of shape {tuple(shape)}" if np.prod(shape) > 12 else shown(value)
+    return f"{getattr(function, '__name__', 'your function')}({', '.join(map(said, args))})"
 
 
 def mistaken(

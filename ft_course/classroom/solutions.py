@@ -18,21 +18,6 @@ def without_solution(
     return left
 
 
-def gather_solutions(
-    cells: list[str],   # the sources of a notebook's code cells, in order
-) -> dict[str, str]:    # exercise -> source of its solution, without the marks
-    "The solutions of a chapter: the marked cells before each `check(\"NAME\")`."
-    waiting, found = [], {}
-    for source in cells:
-        lines = source.split("\n")
-        if BEGIN in source: waiting.append("\n".join(l for l in lines if l.strip() not in (BEGIN, END)))
-        if (asked := re.search(r"^check\(\"([\w.]+)\"\)", source, flags=re.M)):
-            if not waiting: raise ValueError(f'check("{asked[1]}") has no solution before it')
-            found[asked[1]], waiting = "\n\n".join(waiting), []
-    if waiting: raise ValueError(f"a solution has no check after it: {waiting[0].split(chr(10))[0]!r}")
-    return found
-
-
 def model_solutions() -> dict[str, str]:   # exercise -> source
     "The model solution of every exercise, in order."
     return json.loads((resources.files("ft_course")/"classroom"/"checks"/"solutions.json").read_text(encoding="utf-8"))

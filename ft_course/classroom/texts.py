@@ -13,9 +13,9 @@ def chapter_texts(
 
 
 def exercise_title(
-    name: str,  # "06.steps"
+    name: str,  # "05.steps"
 ) -> str:
-    "Level and title of the exercise, as its chapter says them, and the name: 'Warm-up: how many steps? (06.steps)'."
+    "Level and title of the exercise, as its chapter says them, and the name: 'Warm-up: how many steps? (05.steps)'."
     chapter, _, key = name.partition(".")
     said = chapter_texts("hints", chapter).get(key, {})
     return f"{said['level'].capitalize()}: {said['title']} ({name})" if "title" in said else name

@@ -131,18 +131,13 @@ def main(argv=None) -> int:
     open_lab = commands.add_parser("lab", help="open your copy of the course in JupyterLab")
     open_lab.add_argument("--no-browser", action="store_true", help="print the address and open nothing")
     commands.add_parser("tour", help="chapter 01's runs and tables in the terminal")
-    tables = commands.add_parser("results", help="make the stored tables that are missing or stale")
-    tables.add_argument("tables", nargs="*", metavar="TABLE", help="which ones; none given: all")
     args, extra = parser.parse_known_args(argv)
     if extra and args.command != "lab": parser.error(f"unknown argument {extra[0]}")
     try:
         if args.command == "assets": assets(args.names, args.verify)
         elif args.command == "doctor": return min(doctor(), 1)
         elif args.command == "lab": return lab(browser=not args.no_browser, extra=extra)
-        elif args.command == "tour": tour()
-        else:
-            from ft_course.results import make_results
-            make_results(args.tables)
+        else: tour()
     except (CourseError, ValueError) as err:
         print(f"ft-course: {err}", file=sys.stderr)
         return 1

@@ -97,14 +97,12 @@ def _figure_html(figure) -> str:
     return f'<img alt="{html.escape(alternative_text(figure))}" src="data:image/png;base64,{data}">'
 
 
-def figures(
-    dpi: int = 110,
-):
+def figures():
     "Sets how figures look from here on; in a notebook, each is shown with its alternative text."
     import matplotlib.pyplot as plt
     from IPython import get_ipython
     from matplotlib.figure import Figure
-    plt.rcParams.update({"figure.dpi": dpi, "font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
+    plt.rcParams.update({"figure.dpi": 110, "font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
     if (shell := get_ipython()) is None: return
     plt.switch_backend(plt.get_backend())   # a backend that starts later would put its own formatters in place
     formatters = shell.display_formatter.formatters

@@ -41,9 +41,8 @@ def progress(
 
 
 class Meter:
-    """Measures a block: `seconds` (wall clock) and `peak_mb` (largest resident memory of this process in MB,
-    sampled every 50 ms; on CUDA, `cuda_mb` too)."""
-    seconds = peak_mb = cuda_mb = None
+    "Measures a block: `seconds` (wall clock) and `peak_mb` (largest resident memory of this process in MB, sampled every 50 ms)."
+    seconds = peak_mb = None
 
     def __enter__(self):
         import psutil
@@ -51,8 +50,6 @@ class Meter:
         self._sample()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
-        torch = sys.modules.get("torch")
-        if torch and torch.cuda.is_available(): torch.cuda.reset_peak_memory_stats()
         self._start = time.perf_counter()
         return self
 
@@ -65,8 +62,6 @@ class Meter:
         self.seconds = time.perf_counter() - self._start
         self._done.set(); self._thread.join()
         self._sample()
-        torch = sys.modules.get("torch")
-        if torch and torch.cuda.is_available(): self.cuda_mb = torch.cuda.max_memory_allocated() / 1e6
 
     def __repr__(self):
         return ("Meter(not finished)" if self.seconds is None

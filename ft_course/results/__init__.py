@@ -77,19 +77,6 @@ def _table(name: str, run: bool) -> Comparison:
                         for p in parts_of(name)))
 
 
-def make_results(names=()):
-    """Makes what is missing or stale in the tables (all by default), and anew all rows of a kind whose probe tells that
-    the code behaves otherwise now, in whichever table; prints the tables. Resumes where it was stopped."""
-    from ft_course.results.probes import discard_changed
-    names = list(names or table_names())
-    for name in names:
-        for kind, tables in discard_changed(name).items():
-            print(f"The code behaves otherwise now: {kind}, in {', '.join(tables)}", flush=True)
-            names += [other for other in tables if other not in names]
-        made = make(name)
-        print(f"\n{name}", made.table().to_string() if made.metrics() else f"{len(made.records)} rows", sep="\n", flush=True)
-
-
 def fewer(task, name: str, train: int | None = None, test: int | None = None):
     "The task under a name, with the first rows of its training and its test set."
     return replace(task, name=name).head(**{k: n for k, n in {"train": train, "test": test}.items() if n})

@@ -79,14 +79,10 @@ def _cost(sizes, hparams, lengths: list[int], scored: list[int], scorings: int, 
 def expected_cost(
     estimator,             # unfitted
     lengths: list[int],    # tokens in each training row
-    scored: list[int] = (),# tokens in each validation row
-    scorings: int = 0,     # how often they are scored
-    labels: list = ("a", "b"),
     speed: float = None,   # GFLOP/s of matrix products; measured by default
 ) -> Cost:
     "Seconds and memory that `fit` is expected to take on this machine, from shapes alone."
-    sizes = _sizes(estimator, len(labels))
-    return _cost(sizes, estimator.hparams, lengths, scored, scorings, speed or machine_speed())
+    return _cost(_sizes(estimator), estimator.hparams, lengths, [], 0, speed or machine_speed())
 
 
 class Forecast:

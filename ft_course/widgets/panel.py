@@ -162,10 +162,6 @@ class Experiment(Panel):
         settings = self._find(run)["settings"]
         return self.set(**{name: value for name, value in settings.items() if name in self.controls.sliders})
 
-    def export(self, file=None) -> "Experiment":
-        "Writes the table of runs to a CSV file, `runs.csv` in the present folder by default."
-        return self._say(f"{len(self.kept.records)} runs are in {self.kept.export(file)}.")
-
     def _find(self, run: int | None) -> dict: return self.kept.find(self.view.table.chosen if run is None else run)
 
     def _say(self, text: str) -> "Experiment":

@@ -16,14 +16,13 @@ def runs_page(runs: Runs) -> Page:
 
 
 class RunTable(ipw.VBox):
-    "The runs as a table; a list to choose one, `chosen`, and `buttons` to pin it, take its settings, export all."
+    "The runs as a table; a list to choose one, `chosen`, and `buttons` to pin it and to take its settings."
     def __init__(self):
         self.table = ipw.HTML()
         self.choose = ipw.Dropdown(description="run", options=[], layout={"width": "16em"})
         self.buttons = {
             "pin": ipw.Button(description="Pin", tooltip="keep this run's curve in the picture, or take it out"),
-            "use": ipw.Button(description="Use its settings", tooltip="set the controls to this run's settings"),
-            "export": ipw.Button(description="Export", tooltip="write the table to a CSV file")}
+            "use": ipw.Button(description="Use its settings", tooltip="set the controls to this run's settings")}
         row = ipw.HBox([self.choose, *self.buttons.values()], layout={"flex_flow": "row wrap"})
         super().__init__([self.table, row])
 

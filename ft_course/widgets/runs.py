@@ -97,16 +97,6 @@ class Runs:
         import pandas as pd
         return pd.DataFrame(map(_table_row, self.records)).set_index("run") if self.records else pd.DataFrame()
 
-    def export(self, file=None) -> Path:
-        "Writes the table to a CSV file, by default `runs.csv`. Raises `ValueError` for a file of something else."
-        if not self.records: raise ValueError("there is no run to export; press Run first")
-        file = Path(file or "runs.csv")
-        if file.is_dir(): file = file/"runs.csv"
-        if file.exists() and not file.read_bytes().startswith(b"run,changed"):
-            raise ValueError(f"{file} is there already and is no table of runs; give another name")
-        with atomic_path(file) as tmp: self.frame.to_csv(tmp)
-        return file
-
 
 def _table_row(record: dict) -> dict:
     def said(value): return f"{value:g}" if isinstance(value, float) else str(value)

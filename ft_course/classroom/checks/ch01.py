@@ -1,4 +1,4 @@
-"Checks of chapter 01: accuracy, macro-F1, a verdict, the price of a right answer."
+"Checks of chapter 01: accuracy, a verdict, the price of a right answer."
 import math
 
 import numpy as np
@@ -17,34 +17,6 @@ def check_right(share_right: callable):
             (["a", "b", "b"], ["b", "a", "a"], "The same labels occur, at other places: no answer is right."),
             (["a", "b", "a", "c"], ["a", "a", "a", "a"], "The answers are compared place by place."),
             (["c"], ["c"], "One answer, and it is right.")])
-
-
-def _other_scores(truth, answers) -> dict:
-    "Well-known other scores."
-    from sklearn.metrics import f1_score, recall_score
-    true = {"labels": sorted(set(truth)), "zero_division": 0}
-    return {"That is the accuracy, the share of right answers.": evaluation.accuracy(truth, answers),
-            "A label that is only among the answers counts too: its F1 is 0.": f1_score(truth, answers, average="macro", **true),
-            "That is a mean in which common labels weigh more; here each label weighs the same.":
-                f1_score(truth, answers, average="weighted", **true),
-            "That is the mean recall; F1 needs precision as well.": recall_score(truth, answers, average="macro", **true)}
-
-
-@exercise("01.f1")
-def check_f1(macro_f1: callable):
-    "The plain mean of the F1 of every label in either list."
-    rng = np.random.default_rng(1)
-    cases = [(["a", "a", "b"], ["a", "a", "a"], "This is the example of the task: “b” was never answered, so "
-                                                "its F1 is 0."),
-             (["a", "b", "c"], ["a", "b", "c"], "Every answer is right."),
-             (["a", "b"], ["b", "a"], "No answer is right."),
-             (["a", "a", "a", "b", "b", "c"], ["a", "a", "b", "b", "a", "c"], "Work out precision and recall "
-                                                                              "of each label."),
-             (["a", "a", "b", "b"], ["a", "c", "b", "b"], "A label that is only among the answers counts too: "
-                                                          "its F1 is 0.")]
-    cases += [(rng.choice(list("abc"), 12, p=[.6, .3, .1]).tolist(), rng.choice(list("abc"), 12).tolist(), "")
-              for _ in range(3)]
-    expect_cases(macro_f1, evaluation.macro_f1, cases, _other_scores)
 
 
 VERDICTS = ("better", "worse", "the same within the margin", "cannot tell")

@@ -1,10 +1,10 @@
-"Checks of chapter 02: softmax, log-likelihood, the mask, parameters of a layer, attention."
+"Checks of chapter 02: softmax, log-likelihood, the mask."
 import math
 
 import numpy as np
 
 from ft_course.classroom.exercises import exercise
-from ft_course.classroom.expect import Wrong, call, called, expect, expect_cases, mistaken, shown
+from ft_course.classroom.expect import Wrong, call, called, expect, mistaken, shown
 
 
 def _first_that_works(function, *ways):
@@ -117,72 +117,3 @@ def check_mask(may_look: callable):
         if square.dtype.kind == "f" and not np.isin(square, (0, 1)).all():
             raise Wrong(f"{called(may_look, given)} has to give True and False, not numbers such as {square.min():g}.")
         expect(square.astype(bool).tolist(), wanted.tolist(), called(may_look, given), why)
-
-
-def _layer_parameters(hidden: int, inner: int) -> int:
-    "Parameters of a BERT layer."
-    return 4*hidden*(hidden + 1) + inner*(hidden + 1) + hidden*(inner + 1) + 4*hidden
-
-
-@exercise("02.parameters")
-def check_parameters(layer_parameters: callable):
-    "The number of parameters of a layer of BERT's kind."
-    large = 384, 1536   # widths at which the usual slips differ from each other
-    missing = {"The biases are missing.": 5*large[0] + large[1],
-               "The two normalisations are missing.": 4*large[0],
-               "There are two normalisations, each with a factor and a shift.": 2*large[0],
-               "The biases and the normalisations are missing.": 9*large[0] + large[1],
-               "There is a fourth matrix, which mixes what the heads bring.": large[0]*(large[0] + 1),
-               "The small network goes to `inner` numbers *and back*.": large[0]*(large[1] + 1)}
-    there = call(layer_parameters, *large)
-    why = next((said for said, n in missing.items() if np.ndim(there) == 0 and there == _layer_parameters(*large) - n), "")
-    expect_cases(layer_parameters, _layer_parameters, [(2, 3, why), (*large, why), (768, 3072, why), (5, 7, why)], tolerance=1e-12)
-
-
-def _attention(q, k, v, allowed, divide=True):
-    fit = q @ k.T / (math.sqrt(q.shape[1]) if divide else 1)
-    powers = np.where(allowed, np.exp(fit - fit.max()), 0)
-    return powers / powers.sum(axis=1, keepdims=True) @ v
-
-
-@exercise("02.attention")
-def check_attention(head: callable):
-    "Scaled dot-product attention of one head under a mask."
-    rng = np.random.default_rng(23)
-    with np.errstate(all="ignore"):
-        for n, d, m, kind in ((3, 4, 2, "full"), (4, 9, 5, "causal"), (6, 2, 3, "drawn"), (1, 4, 4, "full")):
-            q, k, v = rng.normal(0, 2, (n, d)), rng.normal(0, 2, (n, d)), rng.normal(0, 1, (n, m))
-            allowed = {"full": np.ones((n, n), bool), "causal": np.tril(np.ones((n, n), bool)),
-                       "drawn": (rng.random((n, n)) < .5) | np.eye(n, dtype=bool)}[kind]
-            got, wanted = call(head, q, k, v, allowed), _attention(q, k, v, allowed)
-            when = f"head(q, k, v, allowed) with {n} tokens, d = {d}, m = {m}" + {"full": ", everything allowed", "causal": ", a causal mask",
-                                                                           "drawn": ", some pairs not allowed"}[kind]
-            got = np.asarray(got.detach() if hasattr(got, "detach") else got)
-            if got.shape != (n, m): raise Wrong(f"{when} has shape {got.shape}; it has to be ({n}, {m}), a row for each token.")
-            if not np.isfinite(np.asarray(got, float)).all(): raise Wrong(f"{when} holds numbers that are none (nan); was something divided by 0?")
-            i = next((i for i in range(n) if not np.allclose(got[i], wanted[i], rtol=1e-4, atol=1e-4)), None)
-            if i is not None:
-                raise Wrong(f"Row {i} of {when} is {shown(got[i].round(3))}, and should be {shown(wanted[i].round(3))}. "
-                            + _why_not(got, q, k, v, allowed))
-        q = np.array([[60., 0.], [0., 60.]])
-        expect(np.asarray(call(head, q, q, np.eye(2), np.ones((2, 2), bool))), np.eye(2), "head of large queries and keys",
-               "e to large fits is more than numbers can hold: take each row's largest off first.", tolerance=1e-4)
-        for allowed, wanted in ((~np.eye(2, dtype=bool), [[0., 1.], [1., 0.]]), (np.array([[False, True], [True, True]]), [[0., 1.], [0., 1.]])):
-            expect(np.asarray(call(head, q, q, np.eye(2), allowed)), np.array(wanted), "head of large queries and keys, the largest fit not allowed,",
-                   "Beside a forbidden fit of a thousand, e to every allowed one is 0. What is not allowed has to go before the largest is "
-                   "looked for.", tolerance=1e-4)
-
-
-def _why_not(got, q, k, v, allowed) -> str:
-    "The usual slip that gives this, in a sentence."
-    (n, d), m, itself = q.shape, v.shape[1], np.eye(len(q), dtype=bool)
-    slips = {
-        "The fits have to be divided by the root of d, or they grow with d.": _attention(q, k, v, allowed, divide=False),
-        "Divide by the root of d, the length of queries and keys, not of the values.": _attention(q*math.sqrt(d/m), k, v, allowed),
-        "Divide by the root of d, not of the number of tokens.": _attention(q*math.sqrt(d/n), k, v, allowed),
-        "What is not allowed was not left out.": _attention(q, k, v, np.ones((n, n), bool)),
-        "allowed[i, j] is about token i looking at token j, not the other way round.": _attention(q, k, v, allowed.T | itself)}
-    if said := mistaken(got, _attention(q, k, v, allowed), slips): return said
-    if allowed.all(): return "Each token's shares, the numbers of one *row*, add up to 1."
-    return ("A pair that is not allowed has a share of exactly 0, and the shares that are left add up to 1: its fit becomes minus "
-            "infinity before the softmax.")

@@ -1,30 +1,24 @@
-"Checks of chapter 03: texts cut off, kappa, usable rows, confused labels, near duplicates."
+"Checks of chapter 03: texts cut off, kappa, confused labels, near duplicates."
 import numpy as np
-import pandas as pd
 
 from ft_course.classroom.exercises import exercise
 from ft_course.classroom.expect import Wrong, call, called, expect, expect_cases, tried
 
 
+def _shares_lost(lengths, limit):
+    lost = np.maximum(np.array(lengths) - limit, 0)
+    return float(np.mean(lost > 0)), float(lost.sum() / np.sum(lengths))
+
+
 @exercise("03.cut")
 def check_cut(cut_off: callable):
     "The share of texts that lose something, and the share of tokens lost."
-    def shares(lengths, limit):
-        lost = np.maximum(np.array(lengths) - limit, 0)
-        return float(np.mean(lost > 0)), float(lost.sum() / np.sum(lengths))
-    for lengths, limit, why in (
+    expect_cases(cut_off, _shares_lost, [
             ([10, 30, 40], 20, "The texts of 30 and 40 tokens are cut, and lose 10 and 20 of the 80 tokens."),
             ([20, 20], 20, "A text that fits exactly loses nothing."),
             ([5, 8, 12], 64, "Nothing is cut."),
             ([100], 25, "The one text is cut, and three quarters of its tokens are lost."),
-            (np.random.default_rng(3).integers(3, 300, 50).tolist(), 128, "")):
-        got = call(cut_off, lengths, limit)
-        if np.ndim(got) != 1 or len(got) != 2:
-            raise Wrong(f"{called(cut_off, lengths, limit)} has to give two shares: of the texts, and of the tokens.")
-        texts, tokens = shares(lengths, limit)
-        when = called(cut_off, lengths, limit)
-        expect(got[0], texts, f"The first share of {when}", why)
-        expect(got[1], tokens, f"The second share of {when}", why)
+            (np.random.default_rng(3).integers(3, 300, 50).tolist(), 128, "")])
 
 
 def _kappa(one, other, chance=None):
@@ -65,42 +59,6 @@ def check_kappa(my_kappa: callable):
             (["a", "b", "c"], ["a", "b", "c"], "Perfect agreement is 1."),
             (["a", "b", "a", "b"], ["b", "a", "b", "a"], "Who agrees less than chance would has a kappa below 0."),
             (["a", "a", "a"], ["a", "a", "a"], "One label for everything is nought over nought, and counts as 0: nothing was shown.")], _other_agreements)
-
-
-def _row_numbers(got, when: str) -> list[int]:
-    "The row numbers, sorted. Raises `Wrong` when they are none."
-    try:
-        if any(isinstance(r, (bool, np.bool_)) for r in got): raise Wrong(f"{when} has to give the numbers of the rows, not True and False.")
-        rows = sorted(int(r) for r in got)
-    except (TypeError, ValueError) as err: raise Wrong(f"{when} has to give row numbers, such as [2, 4].") from err
-    return rows
-
-
-@exercise("03.clean")
-def check_clean(usable: callable):
-    "Drops every row of a text with several labels, and repeats of a text with one."
-    cases = [
-        (["Open?", "open", "Thanks!", "thanks", "Hello"], ["a", "b", "c", "c", "a"], [2, 4],
-         "`open` carries two labels, so none of its rows stays; of `thanks` the first does."),
-        (["is it open", "  Is  it open  "], ["a", "a"], [0], "Spaces do not count: more than one, and those at the ends."),
-        (["Where?", "WHERE ?!", "where"], ["a", "a", "a"], [0], "Capitals and punctuation do not count. The first row stays."),
-        (["yes", "Yes.", "yes!"], ["a", "a", "b"], [], "The third copy has another label, so all three go, though two agree."),
-        (["no", "no", "yes", "maybe"], ["b", "a", "a", "a"], [2, 3], "Rows with different texts stay, whatever their label."),
-        (["one book", "two books", "one bookshop"], ["a", "a", "b"], [0, 1, 2], "These are three different texts."),
-    ]
-    rng = np.random.default_rng(30)
-    words = ["Where is my bag", "where is MY bag?", "Thanks", "thanks!!", "A long  way", "a long way", "Sorry.", "Late again", "late again!"]
-    keys = ["where is my bag"]*2 + ["thanks"]*2 + ["a long way"]*2 + ["sorry"] + ["late again"]*2
-    for n in (12, 25):
-        drawn = rng.integers(len(words), size=n)
-        labels = [["a", "b"][int(rng.random() < .2)] if k % 3 else "a" for k in drawn]
-        rows = pd.DataFrame({"key": [keys[k] for k in drawn], "label": labels})
-        wanted = np.flatnonzero((rows.groupby("key").label.transform("nunique") == 1) & ~rows.key.duplicated()).tolist()
-        cases.append(([words[k] for k in drawn], labels, wanted, ""))
-    for texts, labels, wanted, why in cases:
-        when = called(usable, texts, labels)
-        got = call(usable, texts, labels)
-        expect(_row_numbers(got, when), wanted, when, why)
 
 
 @exercise("03.confuse")

@@ -1,28 +1,10 @@
-"Checks of chapter 06: steps, the schedule, decay, the one-standard-error rule, the luck of a search."
+"Checks of chapter 06: the schedule, decay, the one-standard-error rule."
 import math
 
 import numpy as np
 
-from ft_course.classroom.checks.ch05 import steps
 from ft_course.classroom.exercises import exercise
-from ft_course.classroom.expect import Wrong, call, called, expect, expect_call, expect_cases
-
-
-@exercise("06.steps")
-def check_steps(n_steps: callable):
-    "Counts the optimiser's steps of a run."
-    expect_cases(n_steps, steps, [
-        (640, 32, 1, 1, "Every row is in one batch of each epoch, and every batch makes one step."),
-        (640, 32, 1, 3, "Every epoch goes over all the rows again."),
-        (1000, 32, 1, 1, "The rows that do not fill the last batch make a smaller batch, which still makes a "
-                         "step."),
-        (1001, 8, 1, 3, "Every epoch ends with its own, smaller batch: rows of two epochs do not share one."),
-        (640, 32, 4, 2, "With accumulation several batches make one step."),
-        (1000, 32, 5, 2, "An epoch's last step may be made of fewer batches than the others."),
-        (5, 32, 1, 2, "Fewer rows than a batch holds are still a batch."),
-        (33, 32, 8, 4, "Fewer batches than a step holds are still a step."),
-        (100, 10, 1, 0, "No epochs, no steps."),
-    ])
+from ft_course.classroom.expect import Wrong, call, called, expect, expect_cases
 
 
 def _linear_schedule(step, n_steps, peak, warmup):
@@ -43,18 +25,16 @@ def draw_schedule(rate_at):
 @exercise("06.rate_at", draw=draw_schedule)
 def check_rate_at(rate_at: callable):
     "The learning rate at a step of the linear schedule with a warm-up."
-    for n, peak, warmup in [(20, 1e-3, 5), (64, 1e-4, 7), (10, 2., 0), (12, 1., 1)]:
-        for step in range(n + 1):
-            why = ("Without a warm-up the first step already has the whole rate." if warmup == 0 and step == 0
-                   else "The rate rises from zero; the very first step has none of it yet." if step == 0
-                   else "In the warm-up the rate is in proportion to the steps that are done." if step < warmup
-                   else "When the warm-up is over, the rate is at its peak." if step == warmup
-                   else "At the end of the run nothing is left of the rate." if step == n
-                   else "From the end of the warm-up to the end of the run the rate falls by the same amount "
-                        "at every step.")
-            got, wanted = call(rate_at, step, n, peak, warmup), _linear_schedule(step, n, peak, warmup)
-            if np.ndim(got) == 0 and abs(float(got) - wanted) <= 1e-6*peak: continue   # rates are small numbers
-            expect(got, wanted, called(rate_at, step, n, peak, warmup), why, tolerance=0)
+    def why(step, n, warmup):
+        return ("Without a warm-up the first step already has the whole rate." if warmup == 0 and step == 0
+                else "The rate rises from zero; the very first step has none of it yet." if step == 0
+                else "In the warm-up the rate is in proportion to the steps that are done." if step < warmup
+                else "When the warm-up is over, the rate is at its peak." if step == warmup
+                else "At the end of the run nothing is left of the rate." if step == n
+                else "From the end of the warm-up to the end of the run the rate falls by the same amount at every step.")
+    expect_cases(rate_at, _linear_schedule, [
+        (step, n, peak, warmup, why(step, n, warmup)) for n, peak, warmup in [(20, 1e-3, 5), (64, 1e-4, 7), (10, 2., 0), (12, 1., 1)]
+        for step in range(n + 1)], tolerance=1e-6)
 
 
 @exercise("06.decay")
@@ -117,35 +97,3 @@ def check_choose(cheapest: callable):
         ({"x": [.80, .82, .78], "y": [.81, .79, .80, .801], "z": [.60, .61, .62]}, {"x": 2, "y": 8, "z": 1},
          "The rows come in any order."),
     ])
-
-
-def _lead_of_best(n_trials, spread):
-    "Expected maximum of `n_trials` normal draws around 0, by numerical integration."
-    from scipy.stats import norm
-    x = np.linspace(-8, 8, 20_001)
-    return float(spread*np.trapezoid(x*n_trials*norm.pdf(x)*norm.cdf(x)**(n_trials - 1), x))
-
-
-@exercise("06.luck")
-def check_luck(seeds_per_trial: callable):
-    "Seeds a trial, so that luck alone lends the best trial no more than a given lead."
-    for n, spread, ratio2, why in [
-        (12, .02, 4.4, "Averaging k runs divides the spread of a trial's score by the root of k."),
-        (12, .01, 6.3, "Averaging k runs divides the spread of a trial's score by the root of k, not by k."),
-        (40, .01, 4.4, "The more trials, the further the luckiest of them lies from the mean: the number of "
-                       "trials counts."),
-        (2, .03, 1.4, "Two trials are a search too: the better of two equal ones is ahead by luck."),
-        (12, .01, .3, "Where one run is enough, the answer is 1."),
-    ]:
-        at_most = round(_lead_of_best(n, spread) / math.sqrt(ratio2), 6)
-        got, wanted = call(seeds_per_trial, n, spread, at_most), math.ceil(ratio2)
-        if np.ndim(got) == 0 and wanted > 1 and got == wanted - 1:
-            why = (f"With {wanted - 1} the lead is still above the limit; k has to bring it down to the limit "
-                   "or below.")
-        elif np.ndim(got) == 0 and got == math.ceil((spread/at_most)**2):
-            why = ("The more trials, the further the luckiest of them lies from the mean: the number of trials "
-                   "counts.")
-        expect(got, wanted, called(seeds_per_trial, n, spread, at_most), why)
-    expect_call(seeds_per_trial, 1, .01, .002, wanted=1,
-                why="With one trial there is nothing to choose and no lead; yet a trial needs at least one "
-                    "run.")

@@ -1,11 +1,10 @@
-"Checks of chapter 08: label probabilities, shared prefixes, luck with wordings, when training pays."
+"Checks of chapter 08: label probabilities, luck with wordings, when training pays."
 import math
 
 import numpy as np
 
 from ft_course.classroom.exercises import exercise
 from ft_course.classroom.expect import Wrong, call, called, expect, expect_cases
-from ft_course.prompting import shared_prefix
 
 
 def _label_probabilities(logs, normalize):
@@ -31,29 +30,6 @@ def check_labels(label_probabilities: callable):
               "The exponential of a very small score is zero: take away the largest score first."),
              ({"only": [-3., -1.]}, False, "A single label has all the probability.")]
     with np.errstate(all="ignore"): expect_cases(label_probabilities, _label_probabilities, cases)
-
-
-@exercise("08.saved")
-def check_saved(tokens_read: callable):
-    "Tokens that are computed without and with the shared beginning kept."
-    rng = np.random.default_rng(8)
-    def drawn(n): return rng.integers(10, 99, n).tolist()
-    same = drawn(6)
-    def both(rows):
-        n, whole = len(shared_prefix(rows)), sum(map(len, rows))
-        return whole, n + whole - n*len(rows)
-    expect_cases(tokens_read, both, [
-        ([[5, 6, 7], [5, 6, 8, 9]], "The shared beginning is computed once, what is left of each row as well."),
-        ([[5, 6], [5, 6, 7]], "The shorter row would have nothing left to ask; it keeps its last token."),
-        ([[1, 2, 3], [9, 2, 3]], "Tokens that agree after a difference depend on what stood before: "
-                                     "they are not shared."),
-        ([same + [1], same + [2], same + [3, 4]], "The shared part ends where the first of all rows differs."),
-        ([same + [1, 7], same + [1, 8], same + [2, 7]], "It is not enough that the first two rows agree."),
-        ([same, same], "Equal rows still need one token each of their own."),
-        ([same], "A row alone shares all of itself with itself, and keeps one token."),
-        ([[4], [4]], "A row of a single token has nothing to give."),
-        ([[4, 5], [4]], "The shortest row decides how much can be shared at most."),
-    ])
 
 
 def _luck(scores):

@@ -1,64 +1,40 @@
-"Checks of chapter 09: mean pooling, recall at k, outvoted labels, texts that lie far apart."
+"Checks of chapter 09: mean pooling, outvoted labels, texts that lie far apart."
 import numpy as np
 
 from ft_course.classroom.exercises import exercise
-from ft_course.classroom.expect import Wrong, call, called, expect, mistaken, shown
+from ft_course.classroom.expect import expect_cases
 
 
 def _unit(vectors): return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
 
+def _mean_vectors(states, mask):
+    real = mask[:, :, None]
+    return _unit((states*real).sum(1) / real.sum(1))
+
+
+def _other_means(states, mask) -> dict:
+    real = mask[:, :, None]
+    mean = (states*real).sum(1) / real.sum(1)
+    return {"The vectors are not of length 1 yet.": mean,
+            "That is the sum; the mean divides by the number of real tokens, and then comes the length.": (states*real).sum(1),
+            "Padding is in the mean: positions where the mask is 0 must not count.": _unit(states.mean(1)),
+            "Padding is in the mean, and the vectors are not of length 1.": states.mean(1),
+            "That is the first token's vector; the mean of all real ones is asked for.": _unit(states[:, 0]),
+            "Each token was scaled to length 1 before the mean; scale the mean.": _unit((_unit(states)*real).sum(1)),
+            "The whole array was scaled to length 1; each text has a length of its own.": mean / np.linalg.norm(mean)}
+
+
 @exercise("09.mean")
 def check_mean(mean_vectors: callable):
     "The mean over the real tokens, each row scaled to length 1."
-    rng = np.random.default_rng(9)
+    rng, cases = np.random.default_rng(9), []
     for lengths, width, dimensions in ([2], 3, 2), ([3, 1, 5], 5, 4), ([4, 4], 6, 3), ([1, 7, 2, 7], 7, 6):
         mask = (np.arange(width) < np.array(lengths)[:, None]).astype(int)
         states = rng.normal(size=(*mask.shape, dimensions)).round(2) + .3
         states[mask == 0] = rng.integers(-90, 90, size=(int((mask == 0).sum()), dimensions))
-        states = states.round(2)
-        real = mask[:, :, None]
-        mean = (states*real).sum(1) / real.sum(1)
-        likely = {"The vectors are not of length 1 yet.": mean,
-                  "That is the sum; the mean divides by the number of real tokens, and then comes the length.": (states*real).sum(1),
-                  "Padding is in the mean: positions where the mask is 0 must not count.": _unit(states.mean(1)),
-                  "Padding is in the mean, and the vectors are not of length 1.": states.mean(1),
-                  "That is the first token's vector; the mean of all real ones is asked for.": _unit(states[:, 0]),
-                  "Each token was scaled to length 1 before the mean; scale the mean.": _unit((_unit(states)*real).sum(1)),
-                  "The whole array was scaled to length 1; each text has a length of its own.": mean / np.linalg.norm(mean)}
-        got = call(mean_vectors, states, mask)
-        wanted = _unit(mean)
-        when = called(mean_vectors, states, mask) if len(lengths) == 1 else f"mean_vectors of {len(lengths)} texts of {', '.join(map(str, lengths))} tokens"
-        expect(got, wanted, when, mistaken(got, wanted, likely), tolerance=1e-4)
-
-
-@exercise("09.recall")
-def check_recall(recall_at: callable):
-    "Share of the queries whose answer is among the k rows with the largest cosine."
-    rng = np.random.default_rng(9)
-    for n_queries, n, dimensions, k in (12, 30, 5, 3), (12, 30, 5, 1), (20, 40, 6, 10), (1, 2, 2, 1), (7, 5, 3, 5), (6, 4, 3, 9):
-        vectors = rng.normal(size=(n, dimensions))*rng.uniform(.1, 20, (n, 1))
-        answers = rng.integers(n, size=n_queries)
-        queries = (_unit(vectors[answers]) + .6*rng.normal(size=(n_queries, dimensions)))*rng.uniform(.1, 20, (n_queries, 1))
-        if n_queries == 1: vectors, queries, answers = np.array([[1., 0], [0, 5]]), np.array([[2., 1]]), np.array([0])
-        def hits(scores, first=0, last=k):
-            return np.array([a in row for a, row in zip(answers, np.argsort(-scores, axis=1)[:, first:last])])
-        cosines = _unit(queries) @ _unit(vectors).T
-        right = hits(cosines)
-        distances = -((queries[:, None] - vectors[None])**2).sum(-1)
-        likely = {"That is how many queries find theirs; the share of them is asked for.": right.sum(),
-                  "Long vectors win here: scale the rows of `vectors` to length 1 before the product.": hits(queries @ vectors.T).mean(),
-                  "By distance, long vectors are far from everything; the cosine looks at the direction alone.": hits(distances).mean(),
-                  "Those are the rows with the *smallest* cosines.": hits(-cosines).mean(),
-                  "Here only the first of them counts as found; any of the k does.": hits(cosines, 0, 1).mean(),
-                  "The nearest row was left out. The queries are not among the vectors, so row 0 of the order counts.": hits(cosines, 1, k + 1).mean()}
-        got = call(recall_at, queries, vectors, answers, k)
-        when = (called(recall_at, queries, vectors, answers, k) if n_queries == 1
-                else f"recall_at of {n_queries} queries among {n} vectors with k={k}")
-        if np.ndim(got) != 0 and np.size(got) != 1:
-            raise Wrong(f"{when} has the shape {np.shape(got)}; return one number.")
-        why = mistaken(got, right.mean(), likely) or "There are fewer rows than k; then every row is among them."*(k > n)
-        expect(got, right.mean(), when, why)
+        cases.append((states.round(2), mask, ""))
+    expect_cases(mean_vectors, _mean_vectors, cases, _other_means, 1e-4)
 
 
 def _neighbourhood(rng, n, k, twice):
@@ -84,25 +60,27 @@ def _outvoted(vectors, labels, k, drop="self", ties=False):
     return found
 
 
+def _other_suspects(vectors, labels, k) -> dict:
+    twins, n = "leave out the row number itself, not the first of the order.", len(labels)
+    wanted = _outvoted(vectors, labels, k)
+    nearest = np.argsort(-np.where(np.eye(n, dtype=bool), -np.inf, vectors @ vectors.T), axis=1)[:, :k]
+    return {"The text itself votes with the others; it is always its own nearest.": _outvoted(vectors, labels, k, drop="none"),
+            f"A text that stands there twice is not always the first in its own row: {twins}": _outvoted(vectors, labels, k, drop="first"),
+            f"A text that stands there twice may come second in its own row: {twins}": _outvoted(vectors, labels, k, drop="last"),
+            "Where two labels have the same number of votes and one of them is the text's own, it is no suspect.":
+                _outvoted(vectors, labels, k, ties=True),
+            "Those are the texts that are *not* outvoted.": [i for i in range(n) if i not in wanted],
+            "One other label is not enough: the text's own label must have fewer votes than the most frequent one.":
+                [i for i in range(n) if any(labels[j] != labels[i] for j in nearest[i])]}
+
+
 @exercise("09.suspects")
 def check_suspects(suspects: callable):
     "Row numbers whose label has fewer votes among the k nearest others than another label."
     rng = np.random.default_rng(9)
-    for n, k, twice in (12, 3, 0), (30, 5, 0), (30, 4, 0), (24, 1, 6), (26, 3, 6), (5, 4, 0):
-        vectors, labels = _neighbourhood(rng, n, k, twice)
-        wanted = _outvoted(vectors, labels, k)
-        got = call(suspects, vectors, labels, k)
-        if isinstance(got, (set, frozenset)): got = sorted(got)
-        likely = {"The text itself votes with the others; it is always its own nearest.": _outvoted(vectors, labels, k, drop="none"),
-                  "A text that stands there twice is not always the first in its own row: leave out the row number itself, not the first of the order.": _outvoted(vectors, labels, k, drop="first"),
-                  "A text that stands there twice may come second in its own row: leave out the row number itself, not the first of the order.": _outvoted(vectors, labels, k, drop="last"),
-                  "Where two labels have the same number of votes and one of them is the text's own, it is no suspect.": _outvoted(vectors, labels, k, ties=True),
-                  "Those are the texts that are *not* outvoted.": [i for i in range(n) if i not in wanted],
-                  "One other label is not enough: the text's own label must have fewer votes than the most frequent one.": [
-                      i for i in range(n) if any(labels[j] != labels[i] for j in np.argsort(-np.where(np.arange(n) == i, -np.inf, vectors @ vectors[i]))[:k])]}
-        why = mistaken(got, wanted, likely)
-        if not why and np.array_equal(np.sort(got), wanted): why = "The row numbers are right; give them in rising order."
-        expect(got, wanted, f"suspects of {n} texts with k={k}", why)
+    expect_cases(suspects, _outvoted, [
+        (*_neighbourhood(rng, n, k, twice), k, "They are row numbers, in rising order.")
+        for n, k, twice in ((12, 3, 0), (30, 5, 0), (30, 4, 0), (24, 1, 6), (26, 3, 6), (5, 4, 0))], _other_suspects)
 
 
 def _spread(vectors, n, start, near=np.max, pick=np.argmin):
@@ -130,27 +108,26 @@ def draw_spread(spread):
     return figure
 
 
+def _other_spreads(vectors, n, start) -> dict:
+    last = [start]
+    while len(last) < n: last.append(int(np.argmin(np.where(np.isin(np.arange(len(vectors)), last), np.inf, vectors @ vectors[last[-1]]))))
+    return {"That is far from the chosen ones *on average*; one chosen neighbour close by is enough to make a text superfluous.":
+                _spread(vectors, n, start, near=np.mean),
+            "Each of these is far from the one chosen last; it has to be far from all chosen ones.": last,
+            "Those are close to the chosen ones; the smallest cosine is asked for.": _spread(vectors, n, start, pick=np.argmax),
+            "Those are the texts nearest to `start`; the next one should be far from all that are chosen.":
+                np.argsort(-(vectors @ vectors[start]))[:n],
+            "The cosine to the *nearest* chosen one decides, that is the largest of its cosines to them.":
+                _spread(vectors, n, start, near=np.min)}
+
+
 @exercise("09.spread", draw=draw_spread)
 def check_spread(spread: callable):
     "Each next one has the smallest cosine to its nearest chosen one; ties go to the lower row number."
     rng, axes = np.random.default_rng(9), np.concatenate([np.eye(4), 0 - np.eye(4)])[[0, 5, 2, 7, 4, 1, 6, 3]]
     circle = np.array([[np.cos(a), np.sin(a)] for a in np.deg2rad([0, 10, 90, 180])]).round(3)
-    for vectors, n, start in [(_unit(rng.normal(size=(30, 4))), 8, 5), (circle, 3, 0), (_unit(rng.normal(size=(12, 3))), 12, 0),
-                              (_unit(rng.normal(size=(9, 3))), 1, 4), (axes, 8, 2), (axes[[0, 0, 3, 3, 1]], 5, 1)]:
-        wanted = _spread(vectors, n, start)
-        got = call(spread, vectors, n, start)
-        when = called(spread, vectors, n, start) if len(vectors) < 9 else f"spread of {len(vectors)} vectors with n={n} and start={start}"
-        if hasattr(got, "tolist"): got = got.tolist()
-        if not isinstance(got, (list, tuple)): raise Wrong(f"{when} is {shown(got)}; return a list of row numbers.")
-        if len(got) != n: raise Wrong(f"{when} has {len(got)} row numbers; it should have {n}, `start` among them.")
-        if len(set(got)) < len(got): raise Wrong(f"{when} is {shown(list(got))}, with a row chosen twice.")
-        last = [start]
-        while len(last) < n: last.append(int(np.argmin(np.where(np.isin(np.arange(len(vectors)), last), np.inf, vectors @ vectors[last[-1]]))))
-        likely = {"That is far from the chosen ones *on average*; one chosen neighbour close by is enough to make a text superfluous.": _spread(vectors, n, start, near=np.mean),
-                  "Each of these is far from the one chosen last; it has to be far from all chosen ones.": last,
-                  "Those are close to the chosen ones; the smallest cosine is asked for.": _spread(vectors, n, start, pick=np.argmax),
-                  "Those are the texts nearest to `start`; the next one should be far from all that are chosen.": np.argsort(-(vectors @ vectors[start]))[:n],
-                  "The cosine to the *nearest* chosen one decides, that is the largest of its cosines to them.": _spread(vectors, n, start, near=np.min)}
-        why = mistaken(got, wanted, likely)
-        if not why and len(vectors) in (5, 8): why = "Of texts that are equally far the one with the lower row number is next."
-        expect(list(got), wanted, when, why)
+    tie = "Of texts that are equally far the one with the lower row number is next."
+    expect_cases(spread, _spread, [
+        (_unit(rng.normal(size=(30, 4))), 8, 5, "It is a list of `n` row numbers, `start` among them."), (circle, 3, 0, ""),
+        (_unit(rng.normal(size=(12, 3))), 12, 0, "No text is chosen twice."), (_unit(rng.normal(size=(9, 3))), 1, 4, ""),
+        (axes, 8, 2, tie), (axes[[0, 0, 3, 3, 1]], 5, 1, tie)], _other_spreads)

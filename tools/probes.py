@@ -1,13 +1,15 @@
 """A few steps of every kind of stored row, small enough to run in each test: a change of behaviour shows, a
-refactoring does not."""
+refactoring does not. As a program it makes the stored tables (`make results`)."""
 import functools
 import json
+import sys
 from dataclasses import is_dataclass, replace
 
 import numpy as np
 
+from ft_course.core import CourseError
 from ft_course.core.records import read_record, write_record
-from ft_course.results import STORE, parts_of, table_names
+from ft_course.results import STORE, make, parts_of, table_names
 from ft_course.training import Callback
 
 N_ROWS, N_ASKED, TOLERANCE = 20, 6, 1e-3
@@ -156,3 +158,20 @@ def _discard(table: str, key: str):
     for part in parts_of(table):
         rows = {row: estimator for row, estimator in part.rows.items() if kind(estimator) == key}
         for file in record_files(rows, part.task, part.seeds, STORE): file.unlink(missing_ok=True)
+
+
+def make_results(names=()):
+    """Makes what is missing or stale in the tables (all by default), and anew all rows of a kind whose probe tells that
+    the code behaves otherwise now, in whichever table; prints the tables. Resumes where it was stopped."""
+    names = list(names or table_names())
+    for name in names:
+        for kind, tables in discard_changed(name).items():
+            print(f"The code behaves otherwise now: {kind}, in {', '.join(tables)}", flush=True)
+            names += [other for other in tables if other not in names]
+        made = make(name)
+        print(f"\n{name}", made.table().to_string() if made.metrics() else f"{len(made.records)} rows", sep="\n", flush=True)
+
+
+if __name__ == "__main__":
+    try: make_results(sys.argv[1:])
+    except (CourseError, ValueError) as err: raise SystemExit(str(err)) from None
