@@ -8,6 +8,7 @@ from ft_course.widgets.runs import Runs
 def runs_page(runs: Runs) -> Page:
     "The table of runs for the page."
     def said(column, value):
+        if isinstance(value, str) and column != "changed": return value.replace(" ", "\xa0")   # an interval stays on its line
         if not isinstance(value, float): return value
         return f"{value:.0f}" if column == "seconds" else f"{value:.3f}"
     frame = runs.frame
