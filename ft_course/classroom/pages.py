@@ -56,5 +56,7 @@ def progress_page() -> Page:
         right = sum(bool(quizzes.get(n, {}).get("right")) for n in asked)
         solved = sum(bool(exercises.get(n, {}).get("solved")) for n in given)
         chapter = Page(f"{c.title}: {c.question}", f"{link(c.title, c.file).markup}<br>{marked_up(c.question)}")
-        rows.append([c.number + "*"*c.core, chapter, len(_of(c.number, list(guesses))), f"{right} of {len(asked)}", f"{solved} of {len(given)}"])
-    return table_page("Your progress", ["", "chapter and its question", "guesses", "quiz questions right", "exercises solved"], rows)
+        rows.append([c.number + "*"*c.core, chapter, len(_of(c.number, list(guesses))),
+                     f"{right} of {len(asked)}", f"{solved} of {len(given)}"])
+    return table_page("Your progress", ["", "chapter and its question", "guesses", "quiz questions right",
+                                        "exercises solved"], rows)
