@@ -67,7 +67,7 @@ def drawn_by_the_chapters():
 
 CLIPPED = """area => [...area.querySelectorAll('*')].filter(e => e.clientWidth && getComputedStyle(e).display !== 'inline').flatMap(e => {
     const style = getComputedStyle(e), over = e.scrollWidth - e.clientWidth;
-    if (over < 2 || style.overflowX === 'visible' || e.closest('svg')) return [];
+    if (over < 2 || style.overflowX === 'visible' || e.closest('svg') || e.tabIndex === 0) return [];   // the table of runs may scroll
     const what = ['auto', 'scroll'].includes(style.overflowX) ? 'scrolls' : 'is cut';
     return [`${e.className || e.tagName} ${what} by ${over}: ${(e.textContent || '').trim().slice(0, 40)}`];
 })"""

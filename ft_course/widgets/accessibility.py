@@ -54,7 +54,7 @@ _STYLE = """<style>
   content: "Asleep, so a click would be lost: run this cell to wake it."; font-weight: bold; padding: .4em 0; order: -1}
 .widget-vbox.jupyter-widgets-disconnected:not(.jupyter-widgets-disconnected *) > * {opacity: .6; pointer-events: none}
 .jupyter-widgets-disconnected::before {display: none}
-.jupyter-widgets .widget-html-content {line-height: 1.5}
+.jupyter-widgets .widget-html-content {line-height: 1.5; min-width: 0}
 .jupyter-widgets .widget-html-content :is(th, td) {padding: .1em .8em .1em 0}
 [data-jp-theme-light="false"] .widget-dropdown > select {background-image: none; appearance: auto; color-scheme: dark}
 </style>"""   # JupyterLab sets the class where the kernel was restarted, and where the widget came back from the file

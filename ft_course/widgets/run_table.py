@@ -2,6 +2,7 @@
 import ipywidgets as ipw
 
 from ft_course.core.display import Page, table_page
+from ft_course.widgets.accessibility import FULL
 from ft_course.widgets.runs import Runs
 
 
@@ -19,7 +20,7 @@ def runs_page(runs: Runs) -> Page:
 class RunTable(ipw.VBox):
     "The runs as a table; a list to choose one, `chosen`, and `buttons` to pin it, take its settings, export all."
     def __init__(self):
-        self.table = ipw.HTML()
+        self.table = ipw.HTML(layout={"max_width": FULL})
         self.choose = ipw.Dropdown(description="run", options=[], layout={"width": "16em"})
         self.buttons = {
             "pin": ipw.Button(description="Pin", tooltip="keep this run's curve in the picture, or take it out"),
