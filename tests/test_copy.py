@@ -1,6 +1,7 @@
 "The learner's copy is never overwritten where the learner changed it."
 import base64
 import json
+import re
 import shutil
 
 import pytest
@@ -79,6 +80,31 @@ def test_plumbing_is_folded_and_lines_for_nbdev_are_gone(root, tmp_path):
         open_ones = [s for c in cells if c["cell_type"] == "code" and not c["metadata"].get("jupyter") for s in ["".join(c["source"])]]
         assert any("def " in s for s in open_ones) or "01_" in file.name, "what one is to read stays in view"
         assert "start.ipynb" in "".join(cells[-1]["source"])
+
+
+@pytest.mark.parametrize(("hidden", "source"), [
+    (True, 'say("Two lines.",\n    n=2)'), (True, 'gain = table.interval("a")\nclaim(gain.low > 0, "Better.")'),
+    (True, 'guess = guess_number("01.x", "How much?", 0, 1)\nguess'), (True, "guess.result(found)"),
+    (True, 'names = {"one": 1}\nguess = guess_choice("02.x", "How many?",\n                     names)\nguess'), (True, 'quiz("01")'),
+    (False, 'a = first(step)\nb = second(step)\nc = a @ b\nsay("{c} lies between.", c=c)'), (False, "airline"), (False, "rows = load()\nrows.head()"),
+    (False, 'say("Both.")\nmodel.fit(*train)\nmodel.score(*test)')])
+def test_a_sentence_is_not_shown_twice_and_code_to_read_is_shown(hidden, source, tmp_path):
+    (tmp_path/"nbs").mkdir()
+    cell = {"cell_type": "code", "id": "x", "metadata": {}, "outputs": [], "source": [source]}
+    (tmp_path/"nbs"/"x.ipynb").write_text(json.dumps({"cells": [cell], "metadata": {}}), encoding="utf-8")
+    learners_copy(tmp_path, tmp_path/"mine")
+    mine, = json.loads((tmp_path/"mine"/"x.ipynb").read_text(encoding="utf-8"))["cells"]
+    assert mine["metadata"].get("jupyter", {}).get("source_hidden", False) == hidden
+
+
+def test_no_chapter_shows_a_sentence_in_the_code_too(root, tmp_path):
+    learners_copy(root, tmp_path/"mine")
+    files = [*(tmp_path/"mine").rglob("[01]*.ipynb")]
+    assert len(files) == 10
+    for file in files:
+        for cell in json.loads(file.read_text(encoding="utf-8"))["cells"]:
+            if cell["cell_type"] == "code" and not cell["metadata"].get("jupyter"):
+                assert not re.match(r"(say|claim|check|quiz|guesses|time_needed)\(|\w+ = guess_\w+\(|\w+\.result\(", "".join(cell["source"])), (file, cell["source"])
 
 
 def start_page_in(folder):

@@ -67,3 +67,15 @@ def test_two_clicks_and_a_minute(lab, tmp_path):
         sorted_three_ways(chapter, "lovely crew, thank you", 2*patience)
         page.screenshot(path=f"{shots}/chapter-01.png")
     assert elsewhere == []
+
+
+def test_after_clicks_that_came_too_early_the_page_says_what_to_do(lab):
+    "JupyterLab drops a click while Python starts, and goes on to the last cell."
+    address, token, _ = lab
+    with page_of(f"{address}/?token={token}") as (page, _):
+        page.get_by_text("click the three dots below, and press ▶ again").first.wait_for(timeout=60_000)
+        page.wait_for_function(IDLE, timeout=60_000)
+        page.evaluate("() => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = 2 }")
+        page.locator(".jp-Notebook .jp-InputPlaceholder").click()
+        page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) [data-jp-item-name='run']").click()
+        page.wait_for_function(IDLE.replace("=== 'idle'", "=== 'busy'"), timeout=20_000)

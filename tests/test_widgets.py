@@ -136,3 +136,27 @@ def test_a_curve_that_was_not_guessed_is_shown_all_the_same():
     from ft_course.widgets import guess_curve
     page = guess_curve("x.none", "How does it go?", [1, 2, 3], 0, 1, "x", "y").result([.1, .2, .3])
     assert "You made no guess" in str(page) and "<svg" in page.markup
+
+
+def test_signs_of_markup_do_not_stand_in_a_choice():
+    choices = [text for name in quiz_names() for text, _ in quiz(name).control.options]
+    assert any("are near" in text for text in choices) and not any(sign in text for text in choices for sign in "`*")
+
+
+def test_a_pinned_run_is_not_drawn_behind_itself_and_the_names_take_the_pages_ink():
+    from ft_course.widgets.curves import loss_curves
+    from ft_course.widgets.svg import BLUE
+    points = [{"step": i, "validation_loss": 1.3 - .01*i} for i in range(6)]
+    run = {"run": 2, "losses": [1.2, 1.1, 1.15, 1.1, 1.05], "points": points, "old": [{"step": 5, "old_loss": .51}], "of": 5}
+    other = run | {"run": 1, "points": [p | {"validation_loss": 1.4} for p in points]}
+    assert loss_curves(run, [run], True) == loss_curves(run, [], True) != loss_curves(run, [run, other], True)
+    assert f"fill: {BLUE.lower()}" not in loss_curves(run), "blue letters cannot be read on black"
+
+
+def test_an_interval_in_the_table_of_runs_stays_on_its_line():
+    import pandas as pd
+    from types import SimpleNamespace
+    from ft_course.widgets.run_table import runs_page
+    frame = pd.DataFrame({"changed": ["learning_rate 0.001, k 2"], "macro_f1": ["0.53 [0.33, 0.74]"], "seconds": [8.2]}, index=pd.Index([1], name="run"))
+    markup = runs_page(SimpleNamespace(frame=frame)).markup
+    assert "0.53\xa0[0.33,\xa00.74]" in markup and "learning_rate 0.001, k 2" in markup and ">8<" in markup

@@ -58,17 +58,23 @@ def _learners_cells(cell: dict) -> list[dict]:
                              "metadata": cell["metadata"] | folded}]
 
 
-SAID = ("say", "claim", "check", "quiz", "guesses", "time_needed")   # a cell of one such call is there for what it shows
+SAID = ("say", "claim", "check", "quiz", "guesses", "time_needed", "guess_choice", "guess_number", "guess_curve", "result")
+
+
+def _called(statement: ast.stmt) -> str:
+    "The name of what is called there, with or without keeping what comes back."
+    call = getattr(statement, "value", None)
+    return (getattr(call.func, "id", "") or getattr(call.func, "attr", "")) if isinstance(call, ast.Call) else ""
 
 
 def _is_plumbing(source: str, exported: bool) -> bool:
-    "Does the cell only import, or only show something? Or is it more code than one reads on the way?"
+    "Does the cell only import, or show a sentence or a question with at most as much code before it? Or is it too long to read?"
     try: body = ast.parse(source).body
     except SyntaxError: return False
     if all(isinstance(n, (ast.Import, ast.ImportFrom)) for n in body): return True
-    if exported: return len(source.splitlines()) > LONG
-    return len(body) == 1 and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Call) and (
-        getattr(body[0].value.func, "id", "") in SAID)
+    lines = len(source.splitlines())
+    if exported: return lines > LONG
+    return any(2*(n.lineno - 1) <= lines for n in body[-2:] if _called(n) in SAID)
 
 
 def _state(notebook: dict) -> str:

@@ -55,7 +55,7 @@ def progress_page() -> Page:
         asked, given = _of(c.number, quiz_names()), _of(c.number, exercise_names())
         right = sum(bool(quizzes.get(n, {}).get("right")) for n in asked)
         solved = sum(bool(exercises.get(n, {}).get("solved")) for n in given)
-        rows.append([c.number + "*"*c.core, link(c.title, c.file), c.question, len(_of(c.number, list(guesses))),
-                     f"{right} of {len(asked)}", f"{solved} of {len(given)}"])
-    return table_page("Your progress", ["", "chapter", "its question", "guesses", "quiz questions right",
-                                        "exercises solved"], rows)
+        number = c.number + "*"*c.core
+        chapter = Page(f"{number} {c.title}: {c.question}", f"{number} {link(c.title, c.file).markup}<br>{marked_up(c.question)}")
+        rows.append([chapter, len(_of(c.number, list(guesses))), f"{right} of {len(asked)}", f"{solved} of {len(given)}"])
+    return table_page("Your progress", ["chapter and its question", "guesses", "quiz right", "exercises solved"], rows)

@@ -30,36 +30,40 @@ function keep(event) {   // a letter or an arrow is for the widget: for the note
   if (ours && event.target.closest('.jupyter-widgets')) event.stopPropagation();
 }
 export default { render({ el }) {
-  let watch = null, root = null, box = null;
+  let watch = null, root = null, box = null, keys = null;
   const begin = () => {
     root = el.closest('.jp-OutputArea, .widget-vbox')?.parentElement ?? document.body;
     box = el.closest('.widget-vbox');
+    keys = el.closest('.jp-Notebook') ?? root;   // the buttons of a check too
     const look = () => { name(root); rest(box); };
     look();
-    root.addEventListener('keydown', keep);
+    keys.addEventListener('keydown', keep);
     watch = new MutationObserver(look);
     watch.observe(root, { subtree: true, childList: true, characterData: true, attributes: true, attributeFilter: ['class'] });
   };
   const timer = setTimeout(begin, 50);
   return () => {   // also where the kernel was restarted
-    clearTimeout(timer); watch?.disconnect(); root?.removeEventListener('keydown', keep);
+    clearTimeout(timer); watch?.disconnect(); keys?.removeEventListener('keydown', keep);
     setTimeout(() => rest(box), 50);
   };
 } };
 """
 
-_ASLEEP = """<style>
+_STYLE = """<style>
 .widget-vbox.jupyter-widgets-disconnected:not(.jupyter-widgets-disconnected *)::after {
   content: "Asleep, so a click would be lost: run this cell to wake it."; font-weight: bold; padding: .4em 0; order: -1}
 .widget-vbox.jupyter-widgets-disconnected:not(.jupyter-widgets-disconnected *) > * {opacity: .6; pointer-events: none}
 .jupyter-widgets-disconnected::before {display: none}
+.jupyter-widgets .widget-html-content {line-height: 1.5; min-width: 0}
+.jupyter-widgets .widget-html-content :is(th, td) {padding: .1em .8em .1em 0}
+[data-jp-theme-light="false"] .widget-dropdown > select {background-image: none; appearance: auto; color-scheme: dark}
 </style>"""   # JupyterLab sets the class where the kernel was restarted, and where the widget came back from the file
 
 def named() -> ipw.DOMWidget:
     """An invisible widget that names the sliders around it (aria-label, aria-valuetext), makes groups of radios, keeps what
     is typed there from the notebook, and lets the page say which widgets have no kernel behind them."""
     import anywidget
-    return ipw.Box([anywidget.AnyWidget(_esm=_NAMES), ipw.HTML(_ASLEEP)], layout={"display": "none"})
+    return ipw.Box([anywidget.AnyWidget(_esm=_NAMES), ipw.HTML(_STYLE)], layout={"display": "none"})
 
 
 class Status(ipw.HTML):
@@ -81,10 +85,11 @@ class Panel:
     def _repr_mimebundle_(self, **kwargs): return self.view._repr_mimebundle_(**kwargs) | {"text/plain": repr(self)}
 
 
+FULL = "calc(100% - 4px)"   # all of a box, less the margins
 WRAP = """<style>
 .ft-choices label {display: flex; flex-direction: row-reverse; justify-content: flex-end; gap: .4em;
-  align-items: baseline; white-space: normal; height: auto; line-height: 1.4}
-.ft-choices label input {flex: none}
+  align-items: flex-start; white-space: normal; height: auto; line-height: 1.4}
+.ft-choices label input {flex: none; margin: .2em 0 0; height: 1em}
 .ft-choices .widget-radio-box {height: auto}
 </style>"""
 

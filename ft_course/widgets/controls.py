@@ -8,6 +8,7 @@ import ipywidgets as ipw
 
 from ft_course.core import did_you_mean
 from ft_course.core.display import marked_up
+from ft_course.widgets.accessibility import FULL
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def _labelled(stops) -> list: return [(_label(v), v) for v in stops]
 def _slider(control: Control, value):
     "The ipywidget of a control."
     style = {"description": control.label, "style": {"description_width": "7.5em"},
-             "layout": {"width": "25em", "max_width": "100%"}}
+             "layout": {"width": "25em", "max_width": FULL}}
     if control.kind == "int":
         low, high = min(control.low, value), max(control.high, value)
         return ipw.IntSlider(value=value, min=low, max=high, **style)

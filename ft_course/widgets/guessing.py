@@ -8,8 +8,8 @@ import ipywidgets as ipw
 from ft_course.classroom.progress import keep, recall
 from ft_course.core import CourseError
 from ft_course.core.display import Page, marked_up, table_page
-from ft_course.widgets.accessibility import WRAP, Status, named, radio_buttons
-from ft_course.widgets.svg import BLUE, RED, axes, inline_svg, named_line
+from ft_course.widgets.accessibility import FULL, WRAP, Status, named, radio_buttons
+from ft_course.widgets.svg import BLUE, INK, RED, axes, inline_svg, named_line
 
 
 class Guess(ipw.VBox):
@@ -98,7 +98,7 @@ def _number_slider(low, high, step, unit: str, log: bool):
     "A slider between the ends, at first about halfway; whole numbers where ends and step are."
     # a readout's format without a letter leaves out zeros at the end
     wide = {"description": unit or "guess", "style": {"description_width": "initial"},
-            "layout": {"width": "30em", "max_width": "100%"}}
+            "layout": {"width": "30em", "max_width": FULL}}
     if log:
         step, first, last = step or .1, math.log10(low), math.log10(high)
         middle = 10**(first + step*round((last - first)/step/2))   # a place where the slider stops
@@ -138,7 +138,7 @@ class GuessNumber(Guess):
         for at, what, marker, colour, above in ((value, "result", "o", BLUE, 8), (self.value, "guess", "D", RED, -14)):
             if at is None or not math.isfinite(at): continue
             ax.plot(at, 0, marker, color=colour, ms=5)
-            ax.annotate(what, (at, 0), (0, above), textcoords="offset points", ha="center", color=colour, fontsize=8)
+            ax.annotate(what, (at, 0), (0, above), textcoords="offset points", ha="center", color=INK, fontsize=8)
         return figure
 
 

@@ -11,7 +11,7 @@ from ft_course.core import CourseError, atomic_path, did_you_mean
 from ft_course.core.display import marked_up
 from ft_course.core.inputs import check_texts
 from ft_course.tables import read_table
-from ft_course.widgets.accessibility import Panel, Status
+from ft_course.widgets.accessibility import Panel, Status, named
 
 
 def _keys(labels: list[str]) -> dict[str, str]:   # key -> label
@@ -84,7 +84,7 @@ class LabellingView(ipw.VBox):
         self.guidelines = ipw.HTML(f"<div>{rules}</div>", layout={"flex": "1 1 18em"})
         buttons = ipw.HBox([*self.buttons.values(), self.undo], layout=row)
         work = ipw.VBox([self.text, buttons, self.field, self.status], layout={"flex": "2 1 24em"})
-        super().__init__([ipw.HBox([work, self.guidelines], layout=row)])
+        super().__init__([ipw.HBox([work, self.guidelines], layout=row), named()])
 
     def show(self, text: str | None):
         "Shows the text to label; None says that all are done."

@@ -1,5 +1,6 @@
 "Quiz questions that explain each choice."
 import html
+import re
 
 import ipywidgets as ipw
 
@@ -14,7 +15,7 @@ class Quiz(ipw.VBox):
     "A question with its choices; choosing one shows whether it is right, and why."
     def __init__(self, name: str):
         self.name, self.found, self.reason = name, quiz_question(name), Status()
-        self.control = radio_buttons([(c["text"].replace("`", ""), i) for i, c in enumerate(self.found["choices"])])
+        self.control = radio_buttons([(re.sub("[`*]", "", c["text"]), i) for i, c in enumerate(self.found["choices"])])
         last, texts = recall("quizzes", name).get("answers", [None])[-1], [c["text"] for c in self.found["choices"]]
         if last in texts:   # as it was left
             self.control.value = texts.index(last)

@@ -2,12 +2,14 @@
 import ipywidgets as ipw
 
 from ft_course.core.display import Page, table_page
+from ft_course.widgets.accessibility import FULL
 from ft_course.widgets.runs import Runs
 
 
 def runs_page(runs: Runs) -> Page:
     "The table of runs for the page."
     def said(column, value):
+        if isinstance(value, str) and column != "changed": return value.replace(" ", "\xa0")   # an interval stays on its line
         if not isinstance(value, float): return value
         return f"{value:.0f}" if column == "seconds" else f"{value:.3f}"
     frame = runs.frame
@@ -18,7 +20,7 @@ def runs_page(runs: Runs) -> Page:
 class RunTable(ipw.VBox):
     "The runs as a table; a list to choose one, `chosen`, and `buttons` to pin it and to take its settings."
     def __init__(self):
-        self.table = ipw.HTML()
+        self.table = ipw.HTML(layout={"max_width": FULL})
         self.choose = ipw.Dropdown(description="run", options=[], layout={"width": "16em"})
         self.buttons = {
             "pin": ipw.Button(description="Pin", tooltip="keep this run's curve in the picture, or take it out"),

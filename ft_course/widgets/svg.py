@@ -23,12 +23,11 @@ def axes(
     return figure, ax
 
 
-def named_line(ax, x, y, colour, name="", offset=(4, 0), **style):
+def named_line(ax, x, y, colour, name="", offset=(6, 0), **style):
     "A line with its name at its end; nothing where there are no points."
     if not len(x): return
     ax.plot(x, y, color=colour, **style)
-    ink = INK if colour == GREY else colour
-    ax.annotate(name, (x[-1], y[-1]), offset, textcoords="offset points", va="center", fontsize=8, color=ink)
+    ax.annotate(name, (x[-1], y[-1]), offset, textcoords="offset points", va="center", fontsize=8, color=INK)
 
 
 def inline_svg(
