@@ -144,7 +144,7 @@ def _right_columns(true, predicted, n_labels: int) -> np.ndarray: return _value_
 def _values(references, values) -> np.ndarray: return np.asarray(values, float)
 
 METRICS = {m.name: m for m in (
-    Metric("accuracy", accuracy, columns=_right_columns),
+    Metric("accuracy", accuracy, columns=_right_columns, lowest=0., highest=1.),
     Metric("macro_f1", macro_f1, columns=_label_columns, of_sums=_f1_of_sums, lowest=0., highest=1.),
     Metric("balanced_accuracy", balanced_accuracy, columns=_label_columns, of_sums=_recall_of_sums, lowest=0.,
            highest=1.),
@@ -269,6 +269,7 @@ def interval(
     draws = by_run + (by_item if a_mean else _in_place(by_item, value, len(others) > 0))
     width = metric.highest - metric.lowest
     ends = np.clip(_middle(draws), *((-width, width) if len(others) else (metric.lowest, metric.highest)))
+    ends = min(ends[0], value), max(ends[1], value)   # draws without a rare label may all lie on one side
     few = not a_mean and metric.kind in ("labels", "ranks") and np.unique(references, return_counts=True)[1].min() < 3
     return Interval(value, *map(float, ends),
                     "test items and seeds" if max(len(ours), len(others)) > 1 else "test items only",
@@ -476,7 +477,8 @@ class Comparison:
         if get_metric(metric).kind == "ranks":
             return interval(*self.ranked(row), metric, None if against is None else self.ranked(against)[1])
         if "scores" in self.records.get(row, [{}])[0]:
-            return interval(np.zeros(len(self.references)), self.scores(row, metric), "mean",
+            mean = replace(METRICS["mean"], lowest=get_metric(metric).lowest, highest=get_metric(metric).highest)
+            return interval(np.zeros(len(self.references)), self.scores(row, metric), mean,
                             None if against is None else self.scores(against, metric))
         return interval(self.references, self.predictions(row), metric,
                         None if against is None else self.predictions(against))
@@ -718,8 +720,8 @@ def perplexity(
 def _perplexity_of_sums(sums) -> np.ndarray: return np.exp(_mean_of_sums(sums))
 
 METRICS |= {m.name: m for m in (
-    *(Metric(score.__name__, score, kind="answers") for score in (exact_match, token_f1, rouge_l, bleu)),
-    Metric("loss", _values, higher_is_better=False, kind="answers"),
+    *(Metric(score.__name__, score, kind="answers", lowest=0., highest=1.) for score in (exact_match, token_f1, rouge_l, bleu)),
+    Metric("loss", _values, higher_is_better=False, kind="answers", lowest=0.),
     Metric("perplexity", lambda references, losses: perplexity(losses), False, "answers",
            lambda references, losses, n_labels: _value_columns(losses), _perplexity_of_sums),
     Metric("calibration_error", calibration_error, higher_is_better=False, kind="values"),

@@ -493,3 +493,13 @@ def test_evaluate_metric_is_packaged(root):
     from setuptools import find_packages
     assert (EVALUATE_METRIC/f"{EVALUATE_METRIC.name}.py").is_file()
     assert f"ft_course.evaluate_metric.{EVALUATE_METRIC.name}" in find_packages(str(root), include=["ft_course", "ft_course.*"])
+
+
+def test_ends_lie_inside_the_metrics_range_and_hold_the_score():
+    right = np.random.default_rng(0).choice(["a", "b"], 100)
+    runs = np.array([right, np.where(right == "a", "b", "a"), right])   # two all right, one all wrong
+    for metric in ("accuracy", "macro_f1", "balanced_accuracy"):
+        assert (found := interval(right, runs, metric)).low == 0 and found.high == 1
+        assert (gap := interval(right, runs, metric, against=runs[::-1])).low == -1 and gap.high == 1
+    rare = np.array(["a"]*199 + ["b"])
+    assert (found := interval(rare, np.array(["a"]*200), "balanced_accuracy")).low <= found.value == .5 <= found.high
