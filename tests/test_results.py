@@ -28,9 +28,11 @@ def test_table_is_stored_whole_and_fresh(name):
 def test_table_can_be_shown(name):
     found = stored(name)
     shown = found.table(against=next(iter(found.records)))
-    assert list(shown.index) == list(found.records) and not shown.isna().any().any()
+    assert [row.removesuffix(" (one answer only)") for row in shown.index] == list(found.records) and not shown.isna().any().any()
 
 
+# ends of an accuracy's interval that lay outside of 0 to 1
+INSIDE = {"0.3163 [-0.0320, 0.6570]": "0.3163 [0.0000, 0.6570]", "0.4753 [-0.1032, 1.0408]": "0.4753 [0.0000, 1.0000]"}
 CHANGED = {("headlines_prompts", "question after, 0 examples"): "cannot tell"}   # verdicts, since the intervals of macro-F1 cover
 
 
@@ -47,7 +49,7 @@ def test_figures_are_those_of_the_version_before(name):
         for metric, figure in figures.items():
             now = len(found.records[row]) if metric == "runs" else f"{found.interval(row, metric):.4f}"
             if metric == "macro_f1": now, figure = now.split()[0], figure.split()[0]   # no mean: its intervals are others now
-            assert now == figure, (row, metric)
+            assert now == INSIDE.get(figure, figure), (row, metric)
     if "against" in BEFORE[name]:
         found = found.only(*BEFORE[name]["rows"])
         assert found.verdicts(BEFORE[name]["against"]) == BEFORE[name]["verdicts"] | {row: v for (table, row), v in CHANGED.items() if table == name}
