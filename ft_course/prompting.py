@@ -7,9 +7,7 @@ __all__ = ['SELECTIONS', 'CONTENT_FREE', 'PROMPTED', 'SYSTEM', 'WORDINGS', 'SCHE
            'BEST_PROMPT', 'BEST_LARGER', 'LARGER_ASKED', 'fill', 'language_model', 'pack', 'may_see', 'shared_prefix',
            'keys_and_values', 'passes', 'answer_log_likelihoods', 'balanced_examples', 'label_words', 'calibrated',
            'PromptClassifier', 'generate', 'read_json', 'json_prompt', 'generate_json', 'JsonWriter', 'headlines_json',
-           'prompt_choices', 'prompted', 'headlines_prompts', 'airline_prompts', 'headlines_prompted',
-           'airline_prompted', 'prompts_to_choose', 'larger_choices', 'larger_prompted', 'larger_to_choose',
-           'larger_rows']
+           'prompt_choices', 'prompted', 'to_choose', 'larger_choices', 'larger_prompted']
 
 # %% ../nbs/2_alternatives/08_prompting.ipynb #a2778dbf
 import functools, json, numbers, os, re, weakref
@@ -571,20 +569,13 @@ def prompted(
             "prompt, 5 similar examples": PromptClassifier(PROMPTED[task], n_examples=5, selection="similar",
                                                            random_state=None)}
 
-@table("headlines_prompts")
-def headlines_prompts(): return prompts_to_choose("headlines")
-@table("airline_prompts")
-def airline_prompts(): return prompts_to_choose("airline")
-@table("headlines_prompted", seeds=(0, 1, 2))
-def headlines_prompted(): return load_task("headlines"), prompted("headlines")
-@table("airline_prompted", seeds=(0, 1, 2))
-def airline_prompted(): return load_task("airline"), prompted("airline")
+def to_choose(task: str, choices=prompt_choices, name: str = "prompts", test: int = 200) -> tuple:
+    "The task's first validation items in place of its test items, and the prompts that compete on them."
+    return on_validation(load_task(task), f"{task}_{name}", test=test), choices(task)
 
-def prompts_to_choose(task: str):
-    "All prompts of the task, on the first 200 validation items."
-    return on_validation(load_task(task), f"{task}_prompts", test=200), prompt_choices(task)
-
-
+for task in PROMPTED:
+    table(f"{task}_prompts")(functools.partial(to_choose, task))
+    table(f"{task}_prompted", seeds=(0, 1, 2))(lambda task=task: (load_task(task), prompted(task)))
 
 # %% ../nbs/2_alternatives/08_prompting.ipynb #a1cc701d
 BEST_LARGER = {"headlines": {"qwen-0.5b": "system, 20 examples, calibrated", "qwen-1.5b": "system, 20 examples, calibrated"},
@@ -607,14 +598,7 @@ def larger_prompted(
     return {f"{model}, {row}": choices[f"{model}, {name}"] for model, best in BEST_LARGER[task].items()
             for row, name in (ways | {"best on validation": best}).items()}
 
-def larger_to_choose(task: str):
-    "The larger models' prompts, on the first 100 validation items."
-    return on_validation(load_task(task), f"{task}_prompts_larger", test=100), larger_choices(task)
-
-def larger_rows(task: str):
-    "The larger models' rows, on the first 250 test items."
-    return fewer(load_task(task), f"{task}_larger", test=250), larger_prompted(task)
-
 for task in BEST_LARGER:
-    table(f"{task}_prompts_larger")(functools.partial(larger_to_choose, task))
-    table(f"{task}_larger", seeds=(0, 1, 2))(functools.partial(larger_rows, task))
+    table(f"{task}_prompts_larger")(functools.partial(to_choose, task, larger_choices, "prompts_larger", 100))
+    table(f"{task}_larger", seeds=(0, 1, 2))(
+        lambda task=task: (fewer(load_task(task), f"{task}_larger", test=250), larger_prompted(task)))
