@@ -339,6 +339,13 @@ def test_json_is_found_and_checked():
     with pytest.raises(ValueError, match="RecursionError"): read_json("{}", {"$ref": "#"})
 
 
+def test_a_section_is_read_only_where_the_json_fits(monkeypatch):
+    from ft_course.prompting import JsonWriter
+    said = ['{"section": "tech", "country": "UK"}', 'Sure! {"section": "sports", "country": "UK"}', '{"section": "tech"}']
+    monkeypatch.setattr(JsonWriter, "write", lambda self, texts: said)
+    assert JsonWriter().predict(["a", "b", "c"]) == ["tech", "sports", ""]
+
+
 def test_json_is_asked_for_again(monkeypatch):
     said, asked = iter(["no", '{"n": "x"}', '{"n": 7}', "no", "no"]), []
     def writes(prompts, *_, **settings): asked.append((prompts[0], settings)); return [next(said)]

@@ -73,14 +73,15 @@ def test_the_best_prompt_is_the_one_that_validation_chose(task):
     assert max(tried.records, key=lambda row: tried.interval(row).value) == BEST_PROMPT[task]
 
 
-def test_the_larger_models_prompts_are_those_that_validation_chose():
+@pytest.mark.parametrize("task, prompts", [("headlines", 8), ("airline", 6)])
+def test_the_larger_models_prompts_are_those_that_validation_chose(task, prompts):
     from ft_course.prompting import BEST_LARGER
-    tried, best = stored("headlines_prompts_larger"), {}
+    tried, best = stored(f"{task}_prompts_larger"), {}
     for row in tried.records:
         model, name = row.split(", ", 1)
         best.setdefault(model, {})[name] = tried.interval(row).value
-    assert {model: max(scores, key=scores.get) for model, scores in best.items()} == BEST_LARGER["headlines"]
-    assert all(len(scores) == 8 for scores in best.values()) and len(tried.references) >= 100
+    assert {model: max(scores, key=scores.get) for model, scores in best.items()} == BEST_LARGER[task]
+    assert all(len(scores) == prompts for scores in best.values()) and len(tried.references) >= 100
 
 
 @pytest.mark.slow
@@ -107,7 +108,7 @@ def test_a_larger_model_is_probed_by_the_small_one():
     assert kind(EmbeddingClassifier("mpnet")) == kind(EmbeddingClassifier()) != kind(EmbeddingClassifier("smollm2"))
     assert not any("qwen" in key or "mpnet" in key for key in kinds())
     of_prompts = {table for key, about in kinds().items() if key.startswith("PromptClassifier") for table in about["tables"]}
-    assert {"headlines_prompted", "headlines_larger", "headlines_prompts_larger"} <= of_prompts   # all made anew when the code behaves otherwise
+    assert {"headlines_prompted", *(f"{task}_{what}" for task in ("headlines", "airline") for what in ("larger", "prompts_larger"))} <= of_prompts   # all made anew when the code behaves otherwise
 
 
 def test_the_search_is_the_one_of_the_version_before():
