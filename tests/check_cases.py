@@ -598,25 +598,6 @@ def spread(vectors, n, start):
     return chosen
 """, 'Of texts that are equally far the one with the lower row number is next'),
 ],
-"10.recall": [
-("""
-def recall(rankings, right, k):
-    return sum(len(set(r[:k]) & w) for r, w in zip(rankings, right)) / len(rankings)
-""", 'A query with two right documents among the first k counts once, as any other'),
-("""
-def recall(rankings, right, k):
-    return sum(len(set(r[:k]) & w) / len(w) for r, w in zip(rankings, right)) / len(rankings)
-""", 'those that were not found do not matter here'),
-("""
-def recall(rankings, right, k):
-    return sum(len(r) >= k and r[k - 1] in w for r, w in zip(rankings, right)) / len(rankings)
-""", 'those that were not found do not matter here'),
-("""
-def recall(rankings, right, k):
-    pairs = [(r, w) for r, w in zip(rankings, right) if r]
-    return sum(bool(set(r[:k]) & w) for r, w in pairs) / len(pairs)
-""", 'its query counts all the same'),
-],
 "10.fuse": [
 ("""
 def fuse(rankings, constant):
@@ -1079,12 +1060,6 @@ def spread(vectors, n, start):
         near[chosen] = 9.
         chosen.append(int(near.argmin()))
     return torch.tensor(chosen)
-""",
-],
-"10.recall": [
-"""
-def recall(rankings, right, k):
-    return float(np.mean([any(d in w for d in r[:k]) for r, w in zip(rankings, right)]))
 """,
 ],
 "10.fuse": [

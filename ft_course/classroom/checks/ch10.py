@@ -1,29 +1,9 @@
-"Checks of chapter 10: recall at k, rank fusion, a threshold, diverse passages."
+"Checks of chapter 10: rank fusion, a threshold, diverse passages."
 import numpy as np
 
 from ft_course.classroom.exercises import exercise
 from ft_course.classroom.expect import Wrong, call, called, expect, expect_cases
 from ft_course.retrieval.ranking import reciprocal_rank_fusion
-
-
-@exercise("10.recall")
-def check_recall(recall: callable):
-    "The share of queries with a right document among the first k."
-    def share(rankings, right, k): return np.mean([bool(set(r[:k]) & w) for r, w in zip(rankings, right)])
-    expect_cases(recall, share, [
-        ([["a", "b"], ["c"]], [{"b"}, {"a"}], 2,
-         "The first query has a right one in second place, the second has none."),
-        ([["a", "b", "c"]], [{"b"}], 1, "A right document in second place is not among the first one."),
-        ([["a", "b", "c"]], [{"a", "b"}], 2,
-         "A query with two right documents among the first k counts once, as any other."),
-        ([["a", "b", "c"]], [{"a", "x", "y"}], 3,
-         "One right document is enough; those that were not found do not matter here."),
-        ([["a"], ["b"], ["c"], ["d"]], [{"a"}, {"b"}, {"x"}, {"d"}], 1, "Divide by the number of queries."),
-        ([["a"], []], [{"a"}, {"b"}], 5,
-         "A ranking may be shorter than k, or empty; its query counts all the same."),
-        ([["a", "b", "c", "d"]]*2, [{"d"}, {"c"}], 3,
-         "The third place is among the first three, the fourth is not."),
-    ])
 
 
 @exercise("10.fuse")
