@@ -501,10 +501,10 @@ class Comparison:
         for row, runs in self.records.items():
             own = " (own code, not checked)" if any(r.get("not_checked") for r in runs) else ""
             one = " (one answer only)" if any(len({*r.get("predictions", "ab")}) == 1 for r in runs) else ""
-            cells = {"row": row + (" (stale)" if row in self.stale else "") + own + one, "runs": len(runs)}
+            cells = {"row": row + (" (stale)" if row in self.stale else "") + own, "runs": len(runs)}
             for metric in metrics:
                 score = self.interval(row, metric)
-                cells[get_metric(metric).name] = f"{score:.3f}" + ("" if score.trusted else " (few items)")
+                cells[get_metric(metric).name] = f"{score:.3f}{one}" + ("" if score.trusted else " (few items)")
             if against:
                 cells[f"{get_metric(metrics[0]).name} against {against}"] = (
                     f"{differences[row]:+.3f}" if row in differences else "")

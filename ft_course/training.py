@@ -107,7 +107,7 @@ class HParams:
 def epochs_of(hparams: HParams, n_rows: int) -> int:
     "`num_train_epochs`; where it is None two, or with few rows as many as make 200 steps."
     if hparams.num_train_epochs is not None: return hparams.num_train_epochs
-    steps = n_rows / (hparams.per_device_train_batch_size*hparams.gradient_accumulation_steps)
+    steps = math.ceil(n_rows / (hparams.per_device_train_batch_size*hparams.gradient_accumulation_steps))
     return max(2, math.ceil(200/steps))
 
 # %% ../nbs/1_foundations/05_training.ipynb #5e4bf1f5
