@@ -25,7 +25,7 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     for line in ("browser: needs Chromium (found by itself)", "notebook: runs a notebook in a kernel (found by itself)",
                  "process: starts a Python of its own (found by itself)", "slow: takes longer than about a second",
-                 "drift: belongs to `make check` although it starts a process"):
+                 "whole: minutes in a browser, run by `make test ALL=1` only", "drift: belongs to `make check` although it starts a process"):
         config.addinivalue_line("markers", line)
     if config.getoption("check"): without_assets()
 
@@ -85,6 +85,9 @@ def pytest_collection_modifyitems(config, items):
     if config.getoption("check"):
         config.hook.pytest_deselected(items=[i for i in items if has(i, *LEFT_OUT) and not has(i, "drift")])
         items[:] = [i for i in items if not has(i, *LEFT_OUT) or has(i, "drift")]
+    if not config.getoption("all_notebooks"):
+        config.hook.pytest_deselected(items=[i for i in items if has(i, "whole")])
+        items[:] = [i for i in items if not has(i, "whole")]
     runs, others = [i for i in items if has(i, "notebook")], [i for i in items if not has(i, "notebook")]
     cut = len(items)//2 - len(runs[::2])
     if cut > 0: items[:] = [*runs[::2], *others[:cut], *runs[1::2], *others[cut:]]

@@ -9,7 +9,7 @@ from lab_in_browser import IDLE, needs_chromium, page_of
 from test_browser import Notebook, run_all, serious
 from test_panels_in_browser import write_notebook
 
-pytestmark = [needs_chromium, pytest.mark.slow]
+pytestmark = [needs_chromium, pytest.mark.slow, pytest.mark.whole]
 NBS = Path(__file__).parents[1]/"nbs"
 CHAPTERS = {file.name[:2]: ["".join(c["source"]) for c in json.loads(file.read_text(encoding="utf-8"))["cells"] if c["cell_type"] == "code"]
             for file in sorted(NBS.glob("*/*.ipynb"))}
@@ -41,7 +41,7 @@ display(drawn.make([1.5, 1, .8, .7, .7]), drawn.result([1, .8, .7, .9, 1.2], low
     "the guesses": 'guesses("01")',
     "a check, not solved": """asked = check("06.rate_at", {name: lambda *given, **named: -12345.678 for name in find_exercise("06.rate_at").wants})
 asked.ask.click(); display(asked)
-told = check("04.coverage", {name: lambda *given, **named: -12345.678 for name in find_exercise("04.coverage").wants})
+told = check("04.paired", {name: lambda *given, **named: -12345.678 for name in find_exercise("04.paired").wants})
 told.show.click(); display(told)""",
     "a quiz, answered": 'right, wrong = quiz("06").children[:2]\ndisplay(right.choose(0), wrong.choose(1))',
     "writing": 'show = writing_view()\nshow("business\\nentertainment\\n<b>sports</b> " + "and so on "*30)',

@@ -7,7 +7,7 @@ import pytest
 from lab_in_browser import IDLE, needs_chromium, page_of
 from test_browser import Notebook, imports_only
 
-pytestmark = [needs_chromium, pytest.mark.slow]
+pytestmark = [needs_chromium, pytest.mark.slow, pytest.mark.whole]
 CHAPTER = "1_foundations/01_why_fine_tune.ipynb"
 NEEDED = r"^my_file = |^mine = |quick_ways\(\)|= guess_\w+\(|^panel = experiment|^check\(|^quiz\("   # and what only imports
 
