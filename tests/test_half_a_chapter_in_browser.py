@@ -9,7 +9,7 @@ from test_browser import Notebook, imports_only
 
 pytestmark = [needs_chromium, pytest.mark.slow, pytest.mark.whole]
 CHAPTER = "1_foundations/01_why_fine_tune.ipynb"
-NEEDED = r"^my_file = |^mine = |quick_ways\(\)|= guess_\w+\(|^panel = experiment|^check\(|^quiz\("   # and what only imports
+NEEDED = r"^my_file\b|^mine = |quick_ways\(\)|= guess_\w+\(|^panel = experiment|^check\(|^quiz\("   # and what only imports
 
 
 def open_chapter(page, cells):
