@@ -141,7 +141,8 @@ class FineTunedClassifier(ClassifierMixin, FineTuned):
 
     def predict(self, texts) -> np.ndarray:
         "The most probable label of each text, as it was given to `fit`."
-        return self.classes_[self.logits(texts).argmax(-1)]
+        codes = self.logits(texts).argmax(-1)   # says first when nothing is fitted
+        return self.classes_[codes]
 
     def _kept(self): return super()._kept() | {"classes": self.classes_.tolist()}
     def _restore(self, about): self.classes_ = np.array(about["classes"])
