@@ -73,7 +73,7 @@ def test_after_clicks_that_came_too_early_the_page_says_what_to_do(lab):
     "JupyterLab drops a click while Python starts, and goes on to the last cell."
     address, token, _ = lab
     with page_of(f"{address}/?token={token}") as (page, _):
-        page.get_by_text("click the three dots below, and press ▶ again").first.wait_for(timeout=60_000)
+        page.locator(".jp-RenderedMarkdown", has_text="click the three dots below, and press ▶ again").wait_for(timeout=60_000)
         page.wait_for_function(IDLE, timeout=60_000)
         page.evaluate("() => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = 2 }")
         page.locator(".jp-Notebook .jp-InputPlaceholder").click()
