@@ -13,7 +13,7 @@ help:
 	@echo "make lab      open your copy of the course in the browser (sets everything up the first time)"
 	@echo "make tour     chapter 01's runs and tables, in the terminal"
 	@echo "make check    style, layers, drift and quick tests, in under two minutes"
-	@echo "make test     every test, and every notebook that changed since it was run; ALL=1 runs all notebooks"
+	@echo "make test     every test, and every notebook that changed since it was run; ALL=1: all notebooks, and the long browser tests"
 	@echo "make bench    CASE=name: one side-by-side speed run, one JSON line; without CASE it lists them"
 	@echo "make results  the stored tables: makes what is missing or stale; TABLE=name makes one anew"
 	@echo "make export   notebooks -> ft_course/     make readme  nbs/index.ipynb -> README.md"
