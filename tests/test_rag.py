@@ -326,6 +326,7 @@ def test_a_reader_asks_in_the_format_it_is_told(some, monkeypatch, chat):
 def test_the_larger_readers_answers_are_scored_as_they_would_be_now(questions):
     from ft_course.results import stored
     readers, by_id = stored("readers"), questions.set_index("id")
+    assert set(readers.records) == {f"{model}, {condition}" for model in ("qwen-0.5b", "qwen-1.5b") for condition in rag.LARGER_CONDITIONS}
     for row, (run,) in readers.records.items():
         assert [r["id"] for r in run["answers"]] == run["ids"] == list(questions["id"][questions["kind"] != "unanswerable"])[:rag.N_LARGER], row
         again = rag.answer_scores([by_id["answers"][i] for i in run["ids"]], [r["answer"] for r in run["answers"]])
@@ -382,10 +383,13 @@ def test_settings_of_answers_and_thresholds_that_cannot_be(tmp_path):
     assert skeleton("???") == ""
 
 
-def test_the_stored_figures_are_those_of_the_version_before(root):
+def test_the_stored_figures_are_near_those_of_the_version_before(root):
+    "All rows but the facts were made anew: sentences are sentencex's since, and no passage repeats the end of another alone."
     before = json.loads((root/"tests"/"data"/"tables-0.4.0.json").read_text(encoding="utf-8"))
     answers, facts = rag.stored_answers(), rag.fact_answers()
     now = answers.groupby("condition")[["exact_match", "token_f1", "contains", "confidence", "supported"]].mean().round(5).to_dict()
-    assert now == before["rag"]
+    for name, rows in before["rag"].items():
+        assert now[name] == pytest.approx(rows, abs=.04), name
+        if name != "confidence": assert now[name]["closed book"] == rows["closed book"]   # nothing is read there
     means = facts.groupby(["condition", "seed"], dropna=False)[["exact_match", "token_f1", "loss"]].mean().round(5).reset_index()
     assert repr(means.astype(str).to_dict("records")) == repr(before["facts"])   # NaN is not itself
