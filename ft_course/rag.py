@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['SIZE', 'OVERLAP', 'TUNED', 'ARTICLE_INDEX', 'WHOLE', 'QUESTIONS', 'KINDS', 'NOT_FOUND', 'READ', 'RECALL', 'EXAMPLES',
-           'CONDITIONS', 'SCORES', 'N_LARGER', 'FACTS', 'article_texts', 'article_headlines', 'article_index',
-           'recall_at', 'reciprocal_ranks', 'LikelihoodReranker', 'load_questions', 'question_ranks', 'grounded_prompt',
-           'first_line', 'write_answers', 'supported', 'cited', 'narrowed', 'Answer', 'confidence', 'answer',
-           'contains', 'answer_scores', 'contexts', 'answer_records', 'questions_task', 'Reader', 'answers_table',
-           'unanswerable_table', 'readers_table', 'stored_answers', 'decline_curve', 'threshold_keeping',
-           'fact_articles', 'Memorised', 'facts_table', 'fact_answers']
+           'CONDITIONS', 'SCORES', 'N_LARGER', 'LARGER_CONDITIONS', 'FACTS', 'article_texts', 'article_headlines',
+           'article_index', 'recall_at', 'reciprocal_ranks', 'LikelihoodReranker', 'load_questions', 'question_ranks',
+           'grounded_prompt', 'first_line', 'write_answers', 'supported', 'cited', 'narrowed', 'Answer', 'confidence',
+           'answer', 'contains', 'answer_scores', 'contexts', 'answer_records', 'questions_task', 'Reader',
+           'answers_table', 'unanswerable_table', 'readers_table', 'stored_answers', 'decline_curve',
+           'threshold_keeping', 'fact_articles', 'Memorised', 'facts_table', 'fact_answers']
 
 # %% ../nbs/2_alternatives/10_rag.ipynb #627e468d
 import functools, json, math, numbers, re, tempfile
@@ -31,7 +31,7 @@ from .prompting import generate, language_model
 from .results import stored, table
 from .retrieval.folder import index_place
 from .retrieval.index import DocumentIndex
-from .retrieval.passages import ABBREVIATED, chunk, sentences
+from .retrieval.passages import chunk, joined, sentences
 from .retrieval.ranking import HOW, Hit
 from .training import Answers, Full, HParams, LastLayers
 
@@ -60,10 +60,11 @@ def article_index(
     folder=None,             # by default in the course's cache
     **settings,              # as of `DocumentIndex`
 ) -> DocumentIndex:
-    "The index of the course's articles; the first time it is made, which takes minutes."
+    "The index of the course's articles; it is made the first time, and again where sentences are other ones: minutes."
     place = folder or index_place(f"articles-{size}-{overlap}-{model_identity('minilm')[:8]}")
     index, texts = DocumentIndex(place, size=size, overlap=overlap, **(TUNED | settings)), article_texts()
-    missing = [name for name in texts if name not in index]
+    missing = [name for name in texts   # or cut otherwise than now
+               if name not in index or joined(index.passages(name)) != "\n".join(sentences(texts[name]))]
     for start in progress(range(0, len(missing), 103), "indexing the articles", unit="batch"):
         index.add({name: texts[name] for name in missing[start:start + 103]})
     return index
@@ -147,8 +148,7 @@ def first_line(
     "A generated answer without what small models add: later lines, 'Answer:', quotes, a last full stop."
     line = next((line.strip() for line in text.split("\n") if line.strip()), "")
     line = re.sub(r"^(?:the )?answer(?: is)?\s*:\s*", "", line, flags=re.I)
-    line = re.sub(r"^\[\d+\]\s*", "", line).strip().strip("\"“”").strip()
-    return line[:-1] if line.endswith(".") and not ABBREVIATED.search(line) else line
+    return re.sub(r"^\[\d+\]\s*", "", line).strip().strip("\"“”").strip().removesuffix(".")
 
 def write_answers(
     questions: list[str],
@@ -198,22 +198,21 @@ def narrowed(
     "The n sentences of each question's hits that are nearest to it by meaning, each as a hit of its own."
     if len(questions) != len(hits):
         raise ValueError(f"{len(questions)} questions and {len(hits)} lists of hits: there has to be one each")
-    pieces = []   # of each question: (document, positions) -> sentence; where passages overlap it comes twice
+    pieces = []   # of each question: (document, positions, sentence); where passages overlap it comes twice
     for found in hits:
         mine = {}
         for hit in found:
-            said, places = sentences(hit.passage), [(p,) for p in hit.positions]
+            said, places = hit.passage.split("\n"), [(p,) for p in hit.positions]
             if len(said) != len(places): said, places = [hit.passage], [hit.positions]
-            for text, place in zip(said, places): mine.setdefault((hit.document, place), text)
-        pieces.append(mine)
-    made = embed([*questions, *(text for mine in pieces for text in mine.values())])
+            mine |= dict.fromkeys((hit.document, place, text) for text, place in zip(said, places))
+        pieces.append(list(mine))
+    made = embed([*questions, *(text for mine in pieces for *_, text in mine)])
     start, results = len(questions), []
     for vector, mine in zip(made, pieces):
         near = made[start:start + len(mine)] @ vector
         start += len(mine)
-        rows = list(mine.items())
-        results.append([Hit(rows[i][0][0], rows[i][1], float(near[i]), rows[i][0][1], dense=float(near[i]))
-                        for i in top_k(near, n)])
+        results.append([Hit(document, text, float(near[i]), place, dense=float(near[i]))
+                        for i in top_k(near, n) for document, place, text in (mine[i],)])
     return results
 
 @dataclass(frozen=True)
@@ -328,7 +327,8 @@ def answer_records(
 
 # %% ../nbs/2_alternatives/10_rag.ipynb #6dd0895b
 SCORES = ("exact_match", "token_f1", "contains")
-N_LARGER = 32   # questions that the larger readers are asked
+N_LARGER = 64   # questions that the larger readers are asked
+LARGER_CONDITIONS = ("closed book", "narrowed", "right sentences")
 
 def questions_task(name: str, questions, train=((), ())) -> Task:
     "Questions as the test items of a task; accepted answers in one text, separated by ` | `."
@@ -384,8 +384,8 @@ def unanswerable_table():   # where a search decides
 @table("readers")
 def readers_table():   # larger models were taught to chat for longer: they are asked in their chat format
     return (questions_task("readers", _answerable(True)[:N_LARGER]),
-            {f"{model}, right sentences": Reader("right sentences", model=model, chat=True)
-             for model in ("qwen-0.5b", "qwen-1.5b")})
+            {f"{model}, {condition}": Reader(condition, model=model, chat=True)
+             for model in ("qwen-0.5b", "qwen-1.5b") for condition in LARGER_CONDITIONS})
 
 def stored_answers():
     "The stored answers, a DataFrame, one row a question and condition."

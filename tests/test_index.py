@@ -65,7 +65,7 @@ def test_what_was_added_is_found_after_opening_again(tmp_path):
 
 
 def test_a_document_added_again_is_replaced(tmp_path):
-    index = small(tmp_path, size=5, overlap=0)
+    index = small(tmp_path, size=7, overlap=0)
     assert len(index.passages("danube")) == 2
     index.add({"danube": "The Danube passes Vienna.", "it's new": "A quote in a name."})
     index.add({"it's new": "A quote in a name, replaced."})
@@ -428,6 +428,43 @@ def test_reranking(tmp_path):
     def longest(query, passages): return [len(p) for p in passages]
     assert index.search("the Danube", 1, rerank=longest)[0].document == "braces"
     with pytest.raises(ValueError, match="scores of shape"): index.search("the Danube", rerank=lambda q, ps: [1])
+
+
+# any script
+
+FILES = {   # three documents of 24 times the same sentence, a question that the second answers, and how many passages each makes
+    "Russian": (["Река начинается высоко в горах и медленно течёт к тёплому морю. ", "Завод закрывает цех и увольняет четыреста рабочих до конца года. ",
+                 "Повар режет лук и варит густой суп для своих гостей. "], "Сколько рабочих увольняет завод?", [6, 6, 4]),
+    "Greek": (["Ο ποταμός αρχίζει ψηλά στα βουνά και κυλά αργά προς τη θάλασσα. ", "Το εργοστάσιο κλείνει και απολύει τετρακόσιους εργάτες πριν από το καλοκαίρι. ",
+               "Ο μάγειρας κόβει κρεμμύδια και βράζει μια σούπα για τους φίλους. "], "Πόσους εργάτες απολύει το εργοστάσιο;", [5, 8, 5]),
+    "Spanish": (["El río nace en las montañas y baja despacio hasta el océano. ", "La fábrica cierra un taller y despide a cuatrocientos obreros este año. ",
+                 "El cocinero corta la cebolla y prepara una sopa para los invitados. "], "¿A cuántos obreros despide la fábrica?", [3, 3, 3]),
+    "Chinese": (["这条河从高山上流下来，慢慢流进温暖的大海。", "这家工厂关闭车间，年底以前裁减四百名工人。", "厨师切洋葱，为客人煮一锅浓汤。"], "工厂裁减多少工人？", [6, 6, 4]),
+    "Hindi": (["नदी ऊँचे पहाड़ों से निकलकर धीरे धीरे समुद्र की ओर बहती है। ", "कारखाना अपना विभाग बंद करके चार सौ मज़दूरों को निकालता है। ",
+               "रसोइया प्याज़ काटकर मेहमानों के लिए गाढ़ा सूप बनाता है। "], "कारखाना कितने मज़दूरों को निकालता है?", [4, 4, 3]),
+    "Thai": (["แม่น้ำไหลจากภูเขาสูงลงสู่ทะเลอย่างช้าช้า ", "โรงงานปิดแผนกและเลิกจ้างคนงานสี่ร้อยคน ", "พ่อครัวหั่นหัวหอมและต้มซุปให้แขก "], "โรงงานเลิกจ้างคนงานกี่คน", [8, 8, 6])}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("language", FILES)
+def test_documents_in_any_script(tmp_path, language):
+    from ft_course.models import load_tokenizer
+    said, question, numbers = FILES[language]
+    index, tokenizer = DocumentIndex(tmp_path, overlap=0), load_tokenizer("minilm")
+    index.add({name: sentence*24 for name, sentence in zip(("river", "factory", "kitchen"), said)})
+    assert [len(index.passages(name)) for name in index.documents] == numbers
+    assert max(len(ids) for name in index.documents for ids in tokenizer([p.text for p in index.passages(name)])["input_ids"]) <= 256
+    if language != "Thai":   # it has no marks between sentences, so its documents are a sentence each, cut between letters
+        for name, sentence in zip(index.documents, said): assert {line for p in index.passages(name) for line in p.text.split("\n")} == {sentence.strip()}
+    for how in HOW if language in ("Russian", "Greek", "Spanish") else ("lexical",):   # MiniLM knows few letters of the others
+        assert index.search(question, 1, how)[0].document == "factory", how
+        assert index.search(question, 1, how, per_document=True)[0].document == "factory", how
+
+
+def test_words_of_any_script():
+    from ft_course.retrieval.ranking import query_words
+    assert query_words(["The mill's 400 workers, x", "Завод, цех!", "नदी पहाड़ों से।", "工厂 A4", "ไป", "cafe\u0301"]) == [
+        ["mill", "400", "workers"], ["завод", "цех"], ["नदी", "पहाड़ों", "से"], ["工", "厂", "a4"], ["ไ", "ป"], ["café"]]
 
 
 # a folder of one's own

@@ -15,7 +15,7 @@ from ft_course import rag
 from ft_course.data import near_duplicate_groups, text_key
 from ft_course.estimators import plain_text, render_prompt
 from ft_course.evaluation import answer_words
-from ft_course.rag import DocumentIndex, chunk, sentences
+from ft_course.rag import DocumentIndex, chunk, joined, sentences
 from ft_course.widgets.search import highlighted, search_panel
 
 
@@ -28,18 +28,30 @@ def test_sentences_of_the_articles_are_where_the_questions_say():
     assert sentences("") == [] == sentences(" \n ") and sentences("No end") == ["No end"]
 
 
-SENTENCES = "ef0cd06de97ab29319e6f55085d4143712d7d337a6d6ab066ecd1c39de86b119"
+SENTENCES = "cdc9a6f8a6135b387bec0b084ef8ed1270320f230ffc8f0d5add6e6ff7d9880c"
 
 
-@pytest.mark.parametrize("size, overlap", [(1, 0), (7, 0), (7, 1), (7, 3), (1000, 2)])
+@pytest.mark.parametrize("size, overlap", [(1, 0), (7, 0), (7, 1), (7, 3), (12, 1), (1000, 2)])
 def test_passages_hold_every_sentence_in_order(size, overlap):
     text = " ".join(f"Sentence {i} has {'many ' * (i % 5)}words." for i in range(23))
     pieces, passages = sentences(text), chunk(text, size, overlap)
-    assert {i for p in passages for i in range(p.start, p.stop)} == set(range(23))
-    assert all(p.text == " ".join(pieces[p.start:p.stop]) for p in passages)
-    assert all(len(p.text.split()) <= size or p.stop == p.start + 1 for p in passages)
-    assert all(a.start < b.start and a.stop < b.stop for a, b in zip(passages, passages[1:]))
+    assert joined(passages) == "\n".join(pieces) and len(pieces) == 23
+    assert all(len(p.text.split()) <= size for p in passages)
+    whole = [p for p in passages if len(pieces[p.start].split()) <= size]
+    assert all(p.text == "\n".join(pieces[p.start:p.stop]) for p in whole)
+    assert all(a.start < b.start and a.stop < b.stop for a, b in zip(whole, whole[1:]))   # each brings a new one
     if size > 20: assert all(a.stop - b.start in range(overlap + 1) for a, b in zip(passages, passages[1:]))
+
+
+def test_a_sentence_too_long_for_a_passage_is_cut_between_words():
+    long = "It lists " + "  ".join(f"item{i}," for i in range(20)) + " and no more."
+    text = f"A short one. {long} Another short one.\nThe last"
+    passages = chunk(text, size=10, overlap=1)
+    assert [(p.start, p.stop) for p in passages] == [(0, 1), (1, 2), (1, 2), (1, 2), (2, 4)]
+    assert [len(p.text.split()) for p in passages] == [3, 10, 10, 5, 5] and "".join(p.text for p in passages[1:4]) == long
+    assert joined(passages) == "\n".join(sentences(text)) == f"A short one.\n{long}\nAnother short one.\nThe last"
+    endless = chunk("x"*1000, size=10)   # no space to cut at
+    assert [len(p.text) for p in endless] == [400, 400, 200] and joined(endless) == "x"*1000
 
 
 def test_passages_of_bad_sizes():
@@ -54,6 +66,19 @@ def test_many_abbreviations_take_no_longer(tmp_path):
     assert len(sentences(text)) == 1 and len(sentences("A. "*20_000)) == 1
     assert time.perf_counter() - start < 5
     assert sentences("Mr.     Brown came. He left.") == ["Mr.     Brown came.", "He left."]
+
+
+def test_a_kept_index_of_passages_that_were_cut_otherwise_is_made_anew(tmp_path, monkeypatch):
+    from ft_course.retrieval import passages
+    texts = {"a": "Rain fell. The Danube rose.", "b": "One line."}
+    monkeypatch.setattr(rag, "article_texts", lambda: texts)
+    with monkeypatch.context() as before:
+        before.setattr(passages, "sentences", lambda text: [text])   # as another splitter would have it
+        DocumentIndex(tmp_path, model=hashed).add(texts)
+    assert [(p.start, p.stop) for p in DocumentIndex(tmp_path, model=hashed).passages("a")] == [(0, 1)]
+    assert rag.article_index(folder=tmp_path, model=hashed).passages("a") == [passages.Passage("Rain fell.\nThe Danube rose.", 0, 2)] == chunk(texts["a"])
+    monkeypatch.setattr(DocumentIndex, "add", None)
+    assert len(rag.article_index(folder=tmp_path, model=hashed)) == 2   # and only once
 
 
 # ranking
@@ -133,12 +158,14 @@ def test_scores_take_the_best_accepted_answer():
 
 def test_narrowing_takes_the_nearest_sentences_with_their_positions(monkeypatch):
     monkeypatch.setattr(rag, "embed", lambda texts, **_: hashed(texts) / np.linalg.norm(hashed(texts), axis=1, keepdims=True))
-    hits = [rag.Hit("a", "Rain fell. The Danube rose. Nobody slept.", 1., (3, 4, 5)), rag.Hit("a", "Nobody slept. The Danube fell.", 1., (5, 6)), rag.Hit("b", "One. Two.", 1., (0, 1, 2))]
+    hits = [rag.Hit("a", "Rain fell.\nThe Danube rose.\nNobody slept.", 1., (3, 4, 5)), rag.Hit("a", "Nobody slept.\nThe Danube fell.", 1., (5, 6)), rag.Hit("b", "One. Two.", 1., (0, 1, 2))]
     first, second = rag.narrowed(["the Danube rose", "nobody slept"], [hits, hits[:2]], 2)
     assert [(h.passage, h.positions) for h in first] == [("The Danube rose.", (4,)), ("The Danube fell.", (6,))]
     assert second[0].passage == "Nobody slept." and second[0].positions == (5,) and len(second) == 2 and second[0].dense == pytest.approx(1)
     assert rag.narrowed(["x"], [[]]) == [[]]
-    assert rag.narrowed(["one two"], [hits[2:]], 5)[0][0].positions == (0, 1, 2)   # split otherwise than when it was indexed
+    assert rag.narrowed(["one two"], [hits[2:]], 5)[0][0].positions == (0, 1, 2)   # no sentence a line: indexed by a version before
+    parts = [rag.Hit("a", "one two,", 1., (7,)), rag.Hit("a", "three four.", 1., (7,))]   # of one sentence
+    assert [h.passage for h in rag.narrowed(["four three"], [parts], 2)[0]] == ["three four.", "one two,"]
 
 
 def test_answer_declines_below_the_threshold(tmp_path, tiny_causal):
@@ -299,6 +326,7 @@ def test_a_reader_asks_in_the_format_it_is_told(some, monkeypatch, chat):
 def test_the_larger_readers_answers_are_scored_as_they_would_be_now(questions):
     from ft_course.results import stored
     readers, by_id = stored("readers"), questions.set_index("id")
+    assert set(readers.records) == {f"{model}, {condition}" for model in ("qwen-0.5b", "qwen-1.5b") for condition in rag.LARGER_CONDITIONS}
     for row, (run,) in readers.records.items():
         assert [r["id"] for r in run["answers"]] == run["ids"] == list(questions["id"][questions["kind"] != "unanswerable"])[:rag.N_LARGER], row
         again = rag.answer_scores([by_id["answers"][i] for i in run["ids"]], [r["answer"] for r in run["answers"]])
@@ -341,6 +369,7 @@ def test_panel(tmp_path):
 def test_highlighting():
     assert highlighted("Unions & unions, reunions", "the unions?") == "<mark>Unions</mark> &amp; <mark>unions</mark>, reunions"
     assert highlighted("a < b", "the") == "a &lt; b"
+    assert highlighted("नदी बहती है। नद", "नदी") == "<mark>नदी</mark> बहती है। नद" and highlighted("工厂。河", "厂") == "工<mark>厂</mark>。河"
 
 
 def test_settings_of_answers_and_thresholds_that_cannot_be(tmp_path):
@@ -354,10 +383,13 @@ def test_settings_of_answers_and_thresholds_that_cannot_be(tmp_path):
     assert skeleton("???") == ""
 
 
-def test_the_stored_figures_are_those_of_the_version_before(root):
+def test_the_stored_figures_are_near_those_of_the_version_before(root):
+    "All rows but the facts were made anew: sentences are sentencex's since, and no passage repeats the end of another alone."
     before = json.loads((root/"tests"/"data"/"tables-0.4.0.json").read_text(encoding="utf-8"))
     answers, facts = rag.stored_answers(), rag.fact_answers()
     now = answers.groupby("condition")[["exact_match", "token_f1", "contains", "confidence", "supported"]].mean().round(5).to_dict()
-    assert now == before["rag"]
+    for name, rows in before["rag"].items():
+        assert now[name] == pytest.approx(rows, abs=.04), name
+        if name != "confidence": assert now[name]["closed book"] == rows["closed book"]   # nothing is read there
     means = facts.groupby(["condition", "seed"], dropna=False)[["exact_match", "token_f1", "loss"]].mean().round(5).reset_index()
     assert repr(means.astype(str).to_dict("records")) == repr(before["facts"])   # NaN is not itself

@@ -1,7 +1,17 @@
 "What turns texts into vectors, and how one such thing is told from another."
+import functools
+
 import numpy as np
 
 from ft_course.core import CourseError
+
+MOST = 256   # tokens of a text that a named model reads
+
+
+@functools.lru_cache(maxsize=2)
+def _tokenizer(model, weights: str):   # another when its files change
+    from ft_course.models import load_tokenizer
+    return load_tokenizer(model)
 
 
 class Encoder:
@@ -25,7 +35,7 @@ class Encoder:
         if callable(self.model): made = self.model(texts)
         else:
             from ft_course.embeddings import embed
-            made = embed(texts, model=self.model, max_length=256)
+            made = embed(texts, model=self.model, max_length=MOST)
         made = np.asarray(made, dtype=np.float32)
         if made.ndim != 2 or len(made) != len(texts) or not np.isfinite(made).all():
             raise ValueError(f"the model gave an array of shape {made.shape} for {len(texts)} texts; one "
@@ -34,6 +44,13 @@ class Encoder:
             raise CourseError(f"The index holds vectors of {self.dimensions} numbers and the model now gives "
                               f"{made.shape[1]}; use another folder.")
         return made / np.maximum(np.linalg.norm(made, axis=1, keepdims=True), 1e-12)
+
+    def shares(self, texts: list[str]) -> np.ndarray:
+        "What share of the model's input each text takes, a line break after it: above 1 it would be cut; 0 for a function."
+        if callable(self.model) or not texts: return np.zeros(len(texts))
+        tokenizer = _tokenizer(self.model, self.about["weights"])
+        ids = tokenizer([text + "\n" for text in texts], add_special_tokens=False, verbose=False)["input_ids"]
+        return np.array([len(i) for i in ids]) / (MOST - tokenizer.num_special_tokens_to_add())
 
     def check(self,
         about: dict,   # `about` of the encoder that made what stands in the folder, with its `dimensions`

@@ -5,7 +5,6 @@ from pathlib import Path
 from ft_course.core import CourseError, atomic_path, cache_dir, progress
 from ft_course.retrieval.encoder import Encoder
 from ft_course.retrieval.index import DocumentIndex
-from ft_course.retrieval.passages import chunk
 
 ENDINGS = (".txt", ".md")
 
@@ -67,8 +66,7 @@ def folder_index(
         index.delete(gone)
         index.compact()
     if not texts: raise ValueError(f"{folder} holds no text in files that end in {' or '.join(ENDINGS)}")
-    new = {name: text for name, text in texts.items()
-           if name not in index or index.passages(name) != chunk(text, index.size, index.overlap)}
+    new = {name: text for name, text in texts.items() if name not in index or index.passages(name) != index.cut(text)}
     for start in progress(range(0, len(new), 100), "indexing", unit="batch"):
         index.add(dict(list(new.items())[start:start + 100]))
     return index

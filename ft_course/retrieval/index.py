@@ -23,7 +23,7 @@ class DocumentIndex:
     def __init__(self,
         folder,
         model="minilm",     # alias, folder or Hub id of an encoder, or a function texts -> vectors
-        size: int = 100,    # words in a passage, of documents that are added from now on
+        size: int = 100,    # words in a passage, of documents that are added from now on; never more than the model reads
         overlap: int = 1,   # sentences that a passage shares with the one before
         **ranking,          # k1, b, weight, constant, lead: as of `Ranking`
     ):
@@ -87,12 +87,16 @@ class DocumentIndex:
             try: yield
             finally: self._held = None
 
+    def cut(self, text: str) -> list[Passage]:
+        "The passages that a document would make."
+        return chunk(text, self.size, self.overlap, self.encoder.shares)
+
     def add(self,
         documents: dict,   # identifier -> text; one that is there already is replaced
     ) -> int:              # how many passages they made
         """Embeds the documents and writes them, all or none; they are on the disk when this returns.
         Raises `ValueError` for a document without text, `CourseError` when it cannot be written."""
-        cut = {name: chunk(text, self.size, self.overlap) for name, text in check_documents(documents).items()}
+        cut = {name: self.cut(text) for name, text in check_documents(documents).items()}
         rows = [(name, p.start, p.stop, p.text) for name, passages in cut.items() for p in passages]
         if not rows: return 0
         vectors = self.encoder([text for *_, text in rows])

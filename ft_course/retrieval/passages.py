@@ -1,30 +1,28 @@
 "Sentences, and passages of whole sentences."
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-ABBREVIATIONS = ("Mr Mrs Ms Dr Prof Sir St Jr Sr Rev Gen Lt Col Sgt Capt Sen Gov Rep No vs v Inc Ltd Corp Co "
-                 "Bros Mt Ft etc approx Jan Feb Aug Sept Oct Nov Dec").split()
-ABBREVIATED = re.compile(rf"(?:\b(?:{'|'.join(ABBREVIATIONS)})|\b[A-Z])\.$")   # the full stop that ends no sentence
-BREAK = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[£$]*[A-Z0-9])|\n+")
+import numpy as np
+import regex
+
+from ft_course.evaluation import NO_SPACES
 
 
 def sentences(text: str) -> list[str]:
     """The sentences of a text in order, as stripped strings; a line break always ends one.
     Always the same for the same text."""
-    found, start = [], 0
-    for cut in BREAK.finditer(text):
-        last = text[max(start, cut.start() - 12):cut.start()] + cut.group().strip()
-        if "\n" not in cut.group() and ABBREVIATED.search(last): continue
-        if piece := text[start:cut.end()].strip(): found.append(piece)
-        start = cut.end()
-    if text[start:].strip(): found.append(text[start:].strip())
-    return found
+    import sentencex
+    return [said for line in text.splitlines() for piece in sentencex.segment("en", line) if (said := piece.strip())]
+
+
+# a word: a character where none are parted by spaces, else what stands between spaces, forty characters at most
+WORD = regex.compile(rf"{NO_SPACES}\p{{M}}*|(?:(?!{NO_SPACES})\S){{1,40}}")
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    "Whole sentences of a document: their text, and that they are the sentences `start` to `stop - 1`."
+    """Whole sentences of a document, one a line: their text, and that they are the sentences `start` to `stop - 1`.
+    Of a sentence too long for a passage, a part."""
     text: str
     start: int
     stop: int
@@ -32,32 +30,45 @@ class Passage:
 
 def chunk(
     text: str,
-    size: int = 100,   # words in a passage; a longer sentence is a passage of its own
-    overlap: int = 1,  # sentences that a passage shares with the one before
+    size: int = 100,   # words in a passage
+    overlap: int = 1,  # sentences that a passage shares with the one before, where there is room
+    shares=None,       # a function texts -> what share of an encoder's input each takes; a passage takes 1 at most
 ) -> list[Passage]:
-    "The text as passages of whole sentences. Raises `ValueError` for a `size` below 1 or an `overlap` below 0."
+    """The text as passages of whole sentences; a sentence that is too long for one is cut between words.
+    Raises `ValueError` for a `size` below 1 or an `overlap` below 0."""
     if size < 1 or overlap < 0:
         raise ValueError(f"chunk(size={size}, overlap={overlap}): size has to be at least 1, overlap 0")
-    pieces, found, start = sentences(text), [], 0
-    lengths = [len(piece.split()) for piece in pieces]
-    while start < len(pieces):
-        stop, words = start + 1, lengths[start]
-        while stop < len(pieces) and words + lengths[stop] <= size:
-            words, stop = words + lengths[stop], stop + 1
-        found.append(Passage(" ".join(pieces[start:stop]), start, stop))
-        if stop == len(pieces): break
-        start = max(start + 1, stop - overlap)
+    def lengths(texts):
+        words = [len(WORD.findall(text)) for text in texts]
+        return np.stack([words, shares(texts) if shares else np.zeros(len(texts))], axis=1)
+    def fits(lengths): return int((lengths.cumsum(0) <= (size, 1)).all(1).sum())   # how many, from the first on
+    def ranges(lengths, overlap):
+        start = stop = 0
+        while stop < len(lengths):
+            while start < stop and fits(lengths[start:stop + 1]) <= stop - start: start += 1   # so that one comes in
+            stop = start + max(1, fits(lengths[start:start + size]))
+            yield start, stop
+            start = max(0, stop - overlap)
+    pieces, found = sentences(text), []
+    whole = lengths(pieces)
+    for start, stop in ranges(whole, overlap):
+        if fits(whole[start:stop]): found.append(Passage("\n".join(pieces[start:stop]), start, stop))
+        else:
+            cuts = [*(word.start() for word in WORD.finditer(pieces[start])), None]
+            parts = lengths([pieces[start][a:b] for a, b in zip(cuts, cuts[1:])])
+            found += [Passage(pieces[start][cuts[a]:cuts[b]], start, stop) for a, b in ranges(parts, 0)]
     return found
 
 
 def joined(passages: list[Passage]) -> str:
-    "The document that was cut into these passages, sentences that two of them share taken once."
+    "The document that was cut into these passages, its sentences one a line; those that two of them share stand there once."
     pieces, stop = [], 0
     for p in passages:
-        said = sentences(p.text)
-        pieces += said[max(0, stop - p.start):] if len(said) == p.stop - p.start else said
+        said = p.text.split("\n")
+        if p.stop == stop: pieces[-1] += p.text   # a further part of one sentence
+        else: pieces += said[stop - p.start:] if len(said) == p.stop - p.start else said
         stop = p.stop
-    return " ".join(pieces)
+    return "\n".join(pieces)
 
 
 def check_documents(documents) -> dict[str, str]:

@@ -1,13 +1,17 @@
 "Hits, rankings fused into one, and passages in memory that are ranked by their words (BM25) and by their vectors."
 import math
 from dataclasses import dataclass, replace
+from unicodedata import normalize
 
 import numpy as np
+import regex
 
 from ft_course.core.inputs import check_choice, check_settings, check_texts
+from ft_course.evaluation import NO_SPACES
 from ft_course.retrieval.passages import Passage, joined
 
 HOW = ("hybrid", "lexical", "dense")
+WORD = regex.compile(rf"{NO_SPACES}\p{{M}}*|(?:(?!{NO_SPACES})\w){{2,}}")   # `regex` counts a vowel sign as a part of its word
 DEPTH, CANDIDATES = 100, 20    # passages of each ranking that are fused; hits that a reranker sees
 
 
@@ -29,9 +33,10 @@ class Hit:
 
 
 def query_words(texts: list[str]) -> list[list[str]]:
-    "The words of each text as BM25 sees them: lower case, two characters or more, without English stop words."
-    import bm25s
-    return bm25s.tokenize(list(texts), stopwords="en", return_ids=False, show_progress=False)
+    """The words of each text as BM25 sees them: lower case, two characters or more (one where a script has no spaces),
+    without English stop words."""
+    from bm25s.stopwords import STOPWORDS_EN
+    return [[word for word in WORD.findall(normalize("NFC", text).lower()) if word not in STOPWORDS_EN] for text in texts]
 
 
 def word_scorer(

@@ -1,13 +1,14 @@
 "A search box over an index of documents."
-import html, math, re
+import html, math
 
 import ipywidgets as ipw
+import regex
 
 from ft_course.core import CourseError
 from ft_course.rag import NOT_FOUND, confidence
 from ft_course.retrieval.folder import folder_index
 from ft_course.retrieval.index import DocumentIndex
-from ft_course.retrieval.ranking import HOW, Hit, query_words
+from ft_course.retrieval.ranking import HOW, WORD, Hit, query_words
 from ft_course.widgets.accessibility import Status, named
 
 WIDE = {"style": {"description_width": "90px"}, "layout": {"width": "98%", "max_width": "640px"}}
@@ -19,9 +20,8 @@ def highlighted(
 ) -> str:
     "HTML of the passage, the query's words marked."
     asked, = query_words([query])
-    pieces = re.split(rf"\b({'|'.join(map(re.escape, sorted(set(asked), key=len, reverse=True)))})\b", passage,
-                      flags=re.I) if asked else [passage]
-    return "".join(f"<mark>{html.escape(p)}</mark>" if i % 2 else html.escape(p) for i, p in enumerate(pieces))
+    return "".join(f"<mark>{html.escape(piece)}</mark>" if any(word in asked for word in query_words([piece])[0])
+                   else html.escape(piece) for piece in regex.split(f"({WORD.pattern})", passage))
 
 
 class SearchPanel(ipw.VBox):
