@@ -220,7 +220,7 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
         texts, labels = check_pairs(texts, labels)
         check_labels(labels)
         classes, codes = np.unique(labels, return_inverse=True)
-        weights, head = row_weights(codes, classes, self.class_weight, sample_weight), self._head(len(texts))
+        weights, head = row_weights(codes, classes, self.class_weight, sample_weight), self._head(codes, classes)
         if weights is not None and self.classifier != "logistic":
             raise ValueError("class_weight and sample_weight are for classifier='logistic' only")
         vectors = self.transform(texts)
@@ -230,16 +230,19 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
                         {name: getattr(self.classifier_, name) for name in ("coef_", "intercept_")})   # what a file needs
         return self
 
-    def _head(self, n_rows: int):
+    def _head(self, codes, classes):
         if self.classifier == "logistic":
             from sklearn.linear_model import LogisticRegression
             from sklearn.model_selection import GridSearchCV
             head = LogisticRegression(max_iter=3000, random_state=self.random_state)
-            several = not isinstance(self.C, Real)
-            return GridSearchCV(head, {"C": [*self.C]}, cv=4) if several else head.set_params(C=self.C)
+            if isinstance(self.C, Real): return head.set_params(C=self.C)
+            if (counts := np.bincount(codes)).min() < 2:
+                raise ValueError(f"label {classes[counts.argmin()]!r} has one row, and choosing C on held-out rows needs two; "
+                                 "give EmbeddingClassifier a single C, or the label another row")
+            return GridSearchCV(head, {"C": [*self.C]}, cv=min(4, counts.min()))
         if self.classifier == "knn":
             from sklearn.neighbors import KNeighborsClassifier
-            return KNeighborsClassifier(min(self.k, n_rows))
+            return KNeighborsClassifier(min(self.k, len(codes)))
         raise ValueError(f"classifier={self.classifier!r}; there are 'logistic' and 'knn'")
 
     def transform(self, texts) -> np.ndarray:

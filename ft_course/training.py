@@ -104,11 +104,11 @@ class HParams:
             if not ok:
                 raise ValueError(f"HParams({name}={getattr(self, name)!r}): {name} has to be {wanted}")
 
-def epochs_of(hparams: HParams, n_rows: int) -> int:
-    "`num_train_epochs`; where it is None two, or with few rows as many as make 200 steps."
+def epochs_of(hparams: HParams, n_rows: int, n_labels: int = 1) -> int:
+    "`num_train_epochs`; where it is None two, or with few rows as many as make 200 steps and ten for each label."
     if hparams.num_train_epochs is not None: return hparams.num_train_epochs
     steps = math.ceil(n_rows / (hparams.per_device_train_batch_size*hparams.gradient_accumulation_steps))
-    return max(2, math.ceil(200/steps))
+    return max(2, math.ceil(max(200, 10*n_labels)/steps))
 
 # %% ../nbs/1_foundations/05_training.ipynb #5e4bf1f5
 SCHEDULES = ("linear", "cosine", "cosine_with_restarts", "polynomial", "inverse_sqrt", "constant",

@@ -86,6 +86,7 @@ def test_a_saved_head_is_kept(tiny, tmp_path):
 def test_default_epochs_make_two_hundred_steps():
     got = {n: epochs_of(HParams(), n) for n in (40, 319, 320, 400, 1000, 1310, 4000)}
     assert got == {40: 67, 319: 10, 320: 10, 400: 8, 1000: 4, 1310: 3, 4000: 2}
+    assert [epochs_of(HParams(), 1600, labels) for labels in (2, 20, 77, 150)] == [2, 2, 8, 15]   # ten steps a label
     assert epochs_of(HParams(num_train_epochs=0), 40) == 0 and epochs_of(HParams(num_train_epochs=5), 4000) == 5
 
 

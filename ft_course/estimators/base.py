@@ -6,14 +6,14 @@ from dataclasses import asdict, fields, is_dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ft_course.core import atomic_path, did_you_mean
 from ft_course.estimators.peft import Peft, as_method
 from ft_course.models import best_device, context_length, load_tokenizer, model_identity, quiet_transformers
-from ft_course.training import Callback, Full, HParams, Method, Validation, train
+from ft_course.training import Callback, Full, HParams, Method, Validation, epochs_of, train
 
 FORMAT, ABOUT = 2, "ft_course.json"
 NOT_KEPT = ("model", "method", "hparams", "callbacks", "objective", "device")   # in a file they stand elsewhere, or nowhere
@@ -59,7 +59,9 @@ class FineTuned(BaseEstimator):
                 for row in rows_of(*(column[start:start + PART] for column in columns))]
         self._start(model, rows, columns, seed, device)
         hooks = [_Adopt(self), *([Validation(lambda: self.scores(*validation))] if validation else []), *self.callbacks]
-        run = train(model, rows, self.hparams, as_method(self.method), self.objective, tokenizer.pad_token_id, seed, hooks,
+        epochs = epochs_of(self.hparams, len(rows), len(self.classes_) if is_classifier(self) else 1)
+        hparams = replace(self.hparams, num_train_epochs=epochs)
+        run = train(model, rows, hparams, as_method(self.method), self.objective, tokenizer.pad_token_id, seed, hooks,
                     device)
         self.adapter_ = getattr(self.model_, "active_adapter", None)
         self.history_ = {"steps": run.history, "epochs": run.evaluations, "stopped": run.stop}

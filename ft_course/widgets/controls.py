@@ -37,7 +37,7 @@ CONTROLS = {
         "pulls weights towards 0 by rate × decay a step. In a short run little moves")),
     "warmup_steps": Control("warm-up", "float", 0., .5, why=(
         "share of the steps in which the rate rises from 0. "
-        "Without it the first steps, on a random head, are the largest")),
+        "Without it the first steps are the largest, when the optimizer knows least")),
     "lr_scheduler_type": Control("schedule", "choice",
         options=("linear", "cosine", "constant", "constant_with_warmup"), why=(
         "how the rate falls after the warm-up. Constant: the last steps are as restless as the first")),
@@ -53,7 +53,7 @@ CONTROLS = {
     "rows": Control("training rows", "choice", options=(50, 100, 200, 400, 800, 1600, 3200), why=(
         "labelled rows. More: more steps in an epoch, less to learn by heart, and each costs labelling")),
     "head_rate": Control("head's rate ×", "log", 1., 100., why=(
-        "the new head starts from nothing and may learn faster than the rest")),
+        "the head may learn faster than the rest, above all one that starts at random")),
     "k": Control("last layers", "int", 1, 12, why=(
         "layers that train. Fewer: cheaper, less to forget, less to learn with")),
 }

@@ -22,10 +22,11 @@ class Settings:
         names: tuple,    # of the controls that are wanted; the method's own fields come along
         rows: int = None,  # training rows where they are not varied; all by default
     ):
-        from sklearn.base import clone
+        from sklearn.base import clone, is_classifier
         self.most = len(task.data["train"])
         self.rows = min(rows or self.most, self.most)
-        shown = replace(estimator.hparams, num_train_epochs=epochs_of(estimator.hparams, self.rows))   # a control shows a number
+        labels = len(set(task.split("train")[1])) if is_classifier(estimator) else 1
+        shown = replace(estimator.hparams, num_train_epochs=epochs_of(estimator.hparams, self.rows, labels))   # a number, to show
         self.estimator, self.task = (estimator := clone(estimator).set_params(hparams=shown)), task
         self.of_hparams = own_fields(estimator.hparams)
         self.of_method = own_fields(estimator.method) if not hasattr(estimator.method, "peft_type") else {}   # peft has too many
