@@ -90,6 +90,17 @@ def test_default_epochs_make_two_hundred_steps():
     assert epochs_of(HParams(num_train_epochs=0), 40) == 0 and epochs_of(HParams(num_train_epochs=5), 4000) == 5
 
 
+def test_few_rows_are_named(tiny):
+    texts, labels = [f"{word} {i}" for i in range(16) for word in ("good", "bad")], ["g", "b"]*16
+    short = HParams(max_steps=2, max_length=16)
+    with pytest.warns(UserWarning, match="30 rows for 2 labels are few: a logistic regression on the frozen encoder"):
+        FineTunedClassifier(tiny, hparams=short).fit(texts[:30], labels[:30])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        FineTunedClassifier(tiny, hparams=short).fit(texts, labels)
+        FineTunedClassifier(tiny, hparams=UNTRAINED).fit(texts[:8], labels[:8])
+
+
 def steps(*losses): return [{"loss": loss} for loss in losses]
 
 
@@ -108,4 +119,4 @@ def test_a_run_that_did_not_learn_is_named(tiny):
         FineTunedClassifier(tiny, hparams=HParams(learning_rate=5., num_train_epochs=10, max_length=32, weight_decay=0.)).fit(TEXTS, LABELS)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        FineTunedClassifier(tiny, hparams=HParams(learning_rate=3e-3, num_train_epochs=20, max_length=32)).fit(TEXTS, LABELS)
+        FineTunedClassifier(tiny, hparams=HParams(learning_rate=3e-3, num_train_epochs=20, max_length=32)).fit(2*TEXTS, 2*LABELS)

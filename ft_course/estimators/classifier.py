@@ -16,6 +16,7 @@ from ft_course.training import (POSITIONS, Full, HParams, Labels, Method, Object
                                 token_batches)
 
 HEADS = ("probe", "random", "keep")
+FEW = 16   # rows a label below which a frozen encoder is often as good (chapter 05's table of the defaults)
 
 
 def not_learnt(steps: list[dict], codes, rate: float, weights=None) -> str:
@@ -77,6 +78,9 @@ class FineTunedClassifier(ClassifierMixin, FineTuned):
             columns = (texts, codes) if weights is None else (texts, codes, weights / weights.mean())
             self._fit(tokenizer, model, lambda *columns: self._rows(tokenizer, *columns), columns, seed, validation)
         said = not_learnt(self.history_["steps"], codes, self.hparams.learning_rate, weights) if plain else ""
+        if not said and plain and self.pretrained and self.history_["steps"] and len(texts) < FEW*len(classes):
+            said = (f"{len(texts)} rows for {len(classes)} labels are few: a logistic regression on the frozen encoder "
+                    "(EmbeddingClassifier) is often as good and takes seconds; compare the two on validation rows.")
         if said: warnings.warn(said, stacklevel=2)
         return self
 
