@@ -124,7 +124,7 @@ from pathlib import Path
 
 from sklearn.base import BaseEstimator
 
-from .core import CourseError, did_you_mean, progress
+from .core import CourseError, look_up, progress
 from .data import Task
 from .evaluation import METRICS
 from .training import Full, Method
@@ -156,11 +156,7 @@ def search(
     """Trains with settings that optuna proposes (Akiba et al. 2019) and scores each on the validation rows with
     the task's metric. Raises `ValueError` for an unknown hyperparameter, `CourseError` for another task's file."""
     import optuna
-    unknown = [name for name in space if name not in HParams.__dataclass_fields__]
-    if unknown:
-        raise ValueError(f"space has {unknown[0]!r}, which is no hyperparameter"
-                         f"{did_you_mean(unknown[0], HParams.__dataclass_fields__)}; "
-                         f"it can have {', '.join(HParams.__dataclass_fields__)}")
+    for name in space: look_up(name, HParams.__dataclass_fields__, "there is no hyperparameter")
     metric, validation = METRICS[task.metric], task.split("validation")
 
     def score(trial):

@@ -6,9 +6,9 @@ import ipywidgets as ipw
 
 from ft_course.classroom.exercises import Exercise, Outcome, evaluate_exercise, find_exercise, unfinished_cell
 from ft_course.classroom.expect import in_words
-from ft_course.classroom.progress import keep, recall
+from ft_course.classroom.progress import done, keep, recall
 from ft_course.classroom.running import guarded
-from ft_course.classroom.solutions import exercise_names, model_solutions
+from ft_course.classroom.solutions import model_solutions
 from ft_course.classroom.texts import exercise_title
 from ft_course.core import CourseError
 from ft_course.core.display import Page, marked_up
@@ -64,9 +64,8 @@ def check(
 
 def _so_far(name: str) -> list[str]:
     "How many of the chapter's exercises are solved, and which one is next."
-    chapter, done = name.split(".")[0], recall("exercises")
-    these = [n for n in exercise_names() if n.startswith(f"{chapter}.")]
-    left = [n for n in these if n != name and not done.get(n, {}).get("solved")]
+    these = done("exercises", name.split(".")[0])
+    left = [n for n, solved in these.items() if n != name and not solved]
     if not left: return [f"All {len(these)} of this chapter are solved."] if these else []
     return [f"{len(these) - len(left)} of {len(these)} solved, next: {exercise_title(left[0])}."]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from ft_course.core import CourseError, atomic_path, cache_dir, did_you_mean, locked, progress
+from ft_course.core import CourseError, atomic_path, cache_dir, locked, look_up, progress
 
 PINS = resources.files("ft_course")/"core"/"assets.txt"
 
@@ -305,10 +305,7 @@ def _check_disk(key: str, asset: Asset, folder: Path):
 
 def _known(name: str, assets: dict) -> str:
     "The asset's own name. Raises `ValueError` where there is none."
-    key = ALIASES.get(name, name)
-    if key in assets: return key
-    raise ValueError(f"there is no asset {name!r}{did_you_mean(name, [*assets, *ALIASES])}; "
-                     f"the assets are {', '.join(assets)}")
+    return look_up(name, {n: n for n in assets} | {n: key for n, key in ALIASES.items() if key in assets}, "there is no asset")
 
 def asset_folder(
     # an asset ("minilm", "smollm2", "bbc", "tweets"; "qwen-0.5b", "qwen-1.5b", "mpnet") or a data set made from

@@ -4,7 +4,7 @@ import tomllib
 from dataclasses import dataclass
 from importlib import resources
 
-from ft_course.core.errors import did_you_mean
+from ft_course.core.errors import look_up
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,7 @@ def chapter(
     number: str,  # "06"
 ) -> Chapter:
     "The chapter of this number. Raises `ValueError` when it is not written."
-    known = {c.number: c for c in _read()}
-    if number not in known:
-        raise ValueError(f"there is no chapter {number!r}{did_you_mean(number, known)}; there are {', '.join(known)}")
-    return known[number]
+    return look_up(number, {c.number: c for c in _read()}, "there is no chapter")
 
 
 def hours(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import ipywidgets as ipw
 
-from ft_course.core import did_you_mean
+from ft_course.core import look_up
 from ft_course.core.display import marked_up
 from ft_course.widgets.accessibility import FULL
 
@@ -166,10 +166,7 @@ class Controls(ipw.VBox):
 
     def set(self, **settings):
         "Moves sliders, all of them or none. Raises `ValueError` for what there is not, or beyond its limits."
-        for name in settings:
-            if name not in self.sliders:
-                raise ValueError(f"this panel has no control {name!r}{did_you_mean(name, self.sliders)}; "
-                                 f"it has {', '.join(self.sliders)}")
+        for name in settings: look_up(name, self.sliders, "this panel has no control")
         fitting = {n: _fitting(n, self.controls[n], self.sliders[n], value) for n, value in settings.items()}
         for name, value in fitting.items(): _move(self.sliders[name], value)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import ipywidgets as ipw
 
-from ft_course.core import CourseError, atomic_path, did_you_mean
+from ft_course.core import CourseError, atomic_path, look_up
 from ft_course.core.display import marked_up
 from ft_course.core.inputs import check_texts
 from ft_course.tables import read_table
@@ -128,9 +128,7 @@ class Labeller(Panel):
     def answer(self, label: str) -> "Labeller":
         "Labels the present text; an empty string skips it."
         label = "" if label is None else str(label)
-        if label and label not in self.labels:
-            raise ValueError(f"{label!r} is no label here{did_you_mean(label, self.labels)}; "
-                             f"there are {', '.join(self.labels)}")
+        if label: look_up(label, self.labels, "there is no label")
         return self._done(lambda: self._answers.add(label))
 
     def undo(self) -> "Labeller":
