@@ -311,8 +311,7 @@ class Method:
         if {n: p.shape for n, p in here.items()} != {n: p.shape for n, p in saved.items()}:
             raise ValueError(f"{folder} holds other weights than {self} trains in this {type(model).__name__}; "
                              "give it the model and the labels it was trained with")
-        with torch.no_grad():
-            for name, p in here.items(): p.copy_(saved[name])
+        model.load_state_dict(saved, strict=False)
         return model
 
     def param_groups(self, model: nn.Module, hparams: HParams) -> list[dict]:
@@ -603,9 +602,7 @@ class EarlyStopping(Callback):
 
     def on_train_end(self, run):
         if run.interrupt or not self.__dict__.get("weights"): return
-        with torch.no_grad():
-            for name, p in run.model.named_parameters():
-                if name in self.weights: p.copy_(self.weights[name])
+        run.model.load_state_dict(self.weights, strict=False)
         self.weights = {}
 
     def state_dict(self): return {"best": self.best, "best_epoch": self.best_epoch, "weights": self.weights}

@@ -86,3 +86,10 @@ def keep(
             with atomic_path(file) as tmp:
                 tmp.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
     return entry
+
+
+def try_to_keep(kind: str, name: str, **values) -> list[str]:
+    "Keeps the values, as `keep` does; the sentence about what went wrong, if anything did."
+    try: keep(kind, name, **values)
+    except CourseError as err: return [str(err)]
+    return []

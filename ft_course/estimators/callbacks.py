@@ -150,9 +150,7 @@ class KeepLastGood(Callback):
         self._best = min(self._best, mean)
 
     def on_divergence(self, run):
-        with torch.no_grad():
-            for name, p in run.model.named_parameters():
-                if name in self._weights: p.copy_(self._weights[name])
+        run.model.load_state_dict(self._weights, strict=False)
         run.stop = (f"the loss stopped being a number at step {min(run.step + 1, run.n_steps)} of {run.n_steps}; "
                     f"the weights of step {self._step} are back. "
                     f"Lower the learning rate {run.hparams.learning_rate:g}")
