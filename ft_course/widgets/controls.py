@@ -131,9 +131,6 @@ def _move(slider, value):
     slider.value = value
 
 
-_WIDE = "<style>.ft-controls .widget-readout {flex: none; width: max-content; max-width: none; white-space: nowrap}</style>"
-
-
 class Controls(ipw.VBox):
     "A slider a setting, with the default and the reason beside it."
     def __init__(
@@ -145,8 +142,7 @@ class Controls(ipw.VBox):
         self.sliders = {name: _slider(control, defaults[name]) for name, control in controls.items()}
         self.reasons = {name: ipw.HTML(layout={"flex": "1 1 16em", "min_width": "12em"}) for name in controls}
         line = {"flex_flow": "row wrap", "align_items": "center"}
-        lines = [ipw.HBox([self.sliders[n], self.reasons[n]], layout=line) for n in controls]
-        super().__init__([*lines, ipw.HTML(_WIDE, layout={"display": "none"})])
+        super().__init__([ipw.HBox([self.sliders[n], self.reasons[n]], layout=line) for n in controls])
         self.add_class("ft-controls")
         self.on_change(self._explain)
         self._explain()
