@@ -21,8 +21,8 @@ from statistics import NormalDist
 import numpy as np
 import regex
 
-from .core import CourseError, Meter, look_up, progress
-from .core.records import describe, differences, own_code, provenance, read_record, write_record
+from .core import CourseError, Meter, look_up, progress, write_json
+from .core.records import describe, differences, own_code, provenance, read_record
 from .models import model_identity
 
 # %% ../nbs/1_foundations/04_evaluation.ipynb #8438d103
@@ -576,7 +576,7 @@ def compare(
         changed = differences(record["inputs"], run_inputs(estimator, task, seed, validation)) if record else []
         if run and (changed or not record):
             record, changed = run_once(name, estimator, task, seed, validation), []
-            if file: write_record(record, file)
+            if file: write_json(record, file)
         if record: records.setdefault(name, []).append(record)
         if changed: stale[name] = changed
     if not records:

@@ -1,11 +1,10 @@
 "The page that a learner's copy opens on: what there is, how far one is, where to go on. It needs no run; one is there to play."
 import contextlib
-import json
 from importlib import resources
 from pathlib import Path
 
 from ft_course.classroom.progress import done
-from ft_course.core import atomic_path
+from ft_course.core import atomic_path, write_json
 from ft_course.core.contents import contents, hours
 
 FILE, FEEDBACK = "start.ipynb", "feedback.md"
@@ -46,7 +45,7 @@ def write_landing(
                      "execution_count": None, "source": PLAY.splitlines(keepends=True)})
     kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
     page = {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
-    with atomic_path(target/FILE) as tmp: tmp.write_text(json.dumps(page, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(page, target/FILE, indent=1, ensure_ascii=False)
     if (target/FEEDBACK).exists(): return
     with atomic_path(target/FEEDBACK) as tmp: tmp.write_text(_template(FEEDBACK), encoding="utf-8")
 

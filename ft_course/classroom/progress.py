@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ft_course.classroom.quizzes import quiz_names
 from ft_course.classroom.solutions import exercise_names
-from ft_course.core import CourseError, atomic_path, locked
+from ft_course.core import CourseError, locked, write_json
 
 
 def learner_folder() -> Path | None:
@@ -83,8 +83,7 @@ def keep(
         entry = entries[name] = {k: v for k, v in (entries.get(name, {}) | values).items() if v is not None}
         content["format"] = FORMAT
         if file is not None:
-            with atomic_path(file) as tmp:
-                tmp.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
+            write_json(content, file, indent=1, ensure_ascii=False)
     return entry
 
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from ft_course.classroom.progress import learner_folder
-from ft_course.core import atomic_path, locked
+from ft_course.core import locked, write_json
 from ft_course.widgets.jobs import Job
 
 
@@ -74,8 +74,7 @@ class Runs:
                 others = [r["run"] for r in self.records if r is not record]
                 on_disk = [int(p.stem) for p in _run_files(self.folder)]
                 record["run"] = max([*others, *on_disk], default=0) + 1
-            with atomic_path(self.folder/f"{record['run']:03d}.json") as tmp:
-                tmp.write_text(json.dumps(record, default=str), encoding="utf-8")
+            write_json(record, self.folder/f"{record['run']:03d}.json", default=str)
             self._on_disk.add(record["run"])
 
     def find(self, number: int) -> dict:
