@@ -260,6 +260,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                         'ft_course/hyperparameters.py'),
                                            'ft_course.hyperparameters.knob': ( '1_foundations/hyperparameters.html#knob',
                                                                                'ft_course/hyperparameters.py'),
+                                           'ft_course.hyperparameters.knob_rows': ( '1_foundations/hyperparameters.html#knob_rows',
+                                                                                    'ft_course/hyperparameters.py'),
                                            'ft_course.hyperparameters.knob_task': ( '1_foundations/hyperparameters.html#knob_task',
                                                                                     'ft_course/hyperparameters.py'),
                                            'ft_course.hyperparameters.knobs_table': ( '1_foundations/hyperparameters.html#knobs_table',

@@ -31,6 +31,11 @@ class Status(ipw.HTML):
 
 class Panel:
     "What has a `view`, the widget that a notebook shows for it."
+    @property
+    def said(self) -> str:
+        "The last line of status."
+        return self.view.status.said
+
     def _repr_mimebundle_(self, **kwargs): return self.view._repr_mimebundle_(**kwargs) | {"text/plain": repr(self)}
 
 

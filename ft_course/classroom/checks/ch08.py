@@ -2,6 +2,7 @@
 import math
 
 import numpy as np
+from scipy.special import softmax
 
 from ft_course.classroom.exercises import exercise
 from ft_course.classroom.expect import expect_cases
@@ -9,8 +10,7 @@ from ft_course.classroom.expect import expect_cases
 
 def _label_probabilities(logs, normalize):
     scores = np.array([np.mean(v) if normalize else np.sum(v) for v in logs.values()])
-    odds = np.exp(scores - scores.max())
-    return dict(zip(logs, (odds / odds.sum()).tolist()))
+    return dict(zip(logs, softmax(scores).tolist()))
 
 
 @exercise("08.labels")
