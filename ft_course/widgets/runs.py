@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from ft_course.classroom.progress import learner_folder
-from ft_course.core import locked, write_json
+from ft_course.core import locked, look_up, write_json
 from ft_course.widgets.jobs import Job
 
 
@@ -79,11 +79,8 @@ class Runs:
 
     def find(self, number: int) -> dict:
         "The record of this number. Raises `ValueError` if there is none."
-        found = next((r for r in self.records if r["run"] == number), None)
-        if found is None:
-            known = ", ".join(str(r["run"]) for r in self.records)
-            raise ValueError(f"there is no run {number!r}; {f'there are {known}' if known else 'press Run first'}")
-        return found
+        if not self.records: raise ValueError("there is no run yet: press Run first")
+        return look_up(number, {r["run"]: r for r in self.records}, "there is no run")
 
     @property
     def pinned(self) -> list[dict]:
