@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from .core.assets import asset_folder
-from .core import did_you_mean, inputs, progress
+from .core import did_you_mean, inputs, look_up, progress
 from .tables import read_table, source_name, split_name, split_sources, task_name
 
 # %% ../nbs/1_foundations/03_dataset.ipynb #4c10b274
@@ -295,17 +295,12 @@ class Task:
     def scored_on(self, split: str) -> "Task":
         "The task with another split's rows in the test rows' place, the split's name after its own."
         if split == "test": return self
-        self._known(split)
+        look_up(split, self.data, f"the task {self.name!r} has no split")
         return replace(self, name=f"{self.name}_{split}", data=type(self.data)(self.data | {"test": self.data[split]}))
-
-    def _known(self, split: str):
-        if split not in self.data:
-            raise ValueError(f"the task {self.name!r} has no split {split!r}{did_you_mean(split, self.data)}; "
-                             f"it has {', '.join(self.data)}")
 
     def _cut(self, rows: dict, cut) -> "Task":
         from datasets import DatasetDict
-        for name in rows: self._known(name)
+        for name in rows: look_up(name, self.data, f"the task {self.name!r} has no split")
         return replace(self, data=DatasetDict({name: cut(split, rows[name]) if name in rows else split
                                                for name, split in self.data.items()}))
 

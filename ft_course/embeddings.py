@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['POOLING', 'GRID', 'ROWS', 'pool', 'VectorFile', 'embed', 'unit_length', 'top_k', 'nearest_texts',
-           'EmbeddingClassifier', 'embedding_rows', 'headlines_frozen', 'airline_frozen']
+           'EmbeddingClassifier', 'embedding_rows']
 
 # %% ../nbs/2_alternatives/09_embeddings.ipynb #7361bb9e
 import contextlib, hashlib, json, sqlite3, warnings
@@ -308,7 +308,4 @@ def embedding_rows(
     if task not in ROWS: raise ValueError(f"there are rows for {' and '.join(ROWS)}, not for {task!r}")
     return {row: EmbeddingClassifier(**settings) for row, settings in ROWS[task].items()}
 
-@table("headlines_frozen")
-def headlines_frozen(): return load_task("headlines"), embedding_rows("headlines")
-@table("airline_frozen")
-def airline_frozen(): return load_task("airline"), embedding_rows("airline")
+for task in ROWS: table(f"{task}_frozen")(lambda task=task: (load_task(task), embedding_rows(task)))

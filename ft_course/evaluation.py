@@ -21,8 +21,8 @@ from statistics import NormalDist
 import numpy as np
 import regex
 
-from .core import CourseError, Meter, did_you_mean, progress
-from .core.records import describe, differences, own_code, provenance, read_record, write_record
+from .core import CourseError, Meter, look_up, progress, write_json
+from .core.records import describe, differences, own_code, provenance, read_record
 from .models import model_identity
 
 # %% ../nbs/1_foundations/04_evaluation.ipynb #8438d103
@@ -159,10 +159,7 @@ def get_metric(
     if callable(metric):
         name = getattr(metric, "__name__", type(metric).__name__)
         return next((m for m in METRICS.values() if m.score is metric), Metric(name, metric))
-    if metric not in METRICS:
-        raise ValueError(f"there is no metric {metric!r}{did_you_mean(metric, METRICS)}; give one of "
-                         f"{', '.join(METRICS)}, or a function of references and predictions")
-    return METRICS[metric]
+    return look_up(metric, METRICS, "there is no metric", ", or a function of references and predictions")
 
 # %% ../nbs/1_foundations/04_evaluation.ipynb #9aab8892
 @dataclass(frozen=True, repr=False)
@@ -439,10 +436,7 @@ class Comparison:
 
     def _column(self, row: str, key: str) -> np.ndarray:
         "One entry of the row's records, shape (n_runs, n_items). Raises `ValueError` when it is not there."
-        if row not in self.records:
-            raise ValueError(f"there is no row {row!r}{did_you_mean(row, self.records)}; "
-                             f"the rows are {', '.join(self.records)}")
-        if any(key not in record for record in self.records[row]):
+        if any(key not in record for record in look_up(row, self.records, "there is no row")):
             raise ValueError(f"the records of {row!r} hold no {key}: either its estimator gives none, or they "
                              "are older than this version; then delete them from the store and run it again")
         return np.array([record[key] for record in self.records[row]])
@@ -582,7 +576,7 @@ def compare(
         changed = differences(record["inputs"], run_inputs(estimator, task, seed, validation)) if record else []
         if run and (changed or not record):
             record, changed = run_once(name, estimator, task, seed, validation), []
-            if file: write_record(record, file)
+            if file: write_json(record, file)
         if record: records.setdefault(name, []).append(record)
         if changed: stale[name] = changed
     if not records:

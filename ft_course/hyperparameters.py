@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CENTRE', 'KNOBS', 'SPACE', 'sentence_vectors', 'matching_loss', 'KnownBefore', 'vary', 'knob', 'knob_task',
-           'knobs_table', 'batches_table', 'suggest', 'search', 'Search', 'search_task', 'search_trials',
+           'knob_rows', 'knobs_table', 'batches_table', 'suggest', 'search', 'Search', 'search_task', 'search_trials',
            'search_table', 'searched_table']
 
 # %% ../nbs/1_foundations/06_hyperparameters.ipynb #a6062a11
@@ -108,15 +108,16 @@ def knob_task():
     "1,000 training tweets, and the first 500 validation tweets in the test items' place."
     return fewer(load_task("airline").scored_on("validation"), "airline_knobs", train=1000, test=500)
 
-@table("knobs", seeds=(0, 1, 2))
-def knobs_table():
+def knob_rows(*names):
+    "The default run, and the rows of these hyperparameters."
     default = vary("num_train_epochs", CENTRE.num_train_epochs)
-    return knob_task(), {"default": default} | {k: e for name in KNOBS for k, e in knob(name).items()}
+    return {"default": default} | {row: estimator for name in names for row, estimator in knob(name).items()}
+
+@table("knobs", seeds=(0, 1, 2))
+def knobs_table(): return knob_task(), knob_rows(*KNOBS)
 
 @table("batches", seeds=range(5))
-def batches_table():
-    default = vary("num_train_epochs", CENTRE.num_train_epochs)
-    return knob_task(), {"default": default} | knob("per_device_train_batch_size")
+def batches_table(): return knob_task(), knob_rows("per_device_train_batch_size")
 
 # %% ../nbs/1_foundations/06_hyperparameters.ipynb #f5b67167
 import tempfile
@@ -124,7 +125,7 @@ from pathlib import Path
 
 from sklearn.base import BaseEstimator
 
-from .core import CourseError, did_you_mean, progress
+from .core import CourseError, look_up, progress
 from .data import Task
 from .evaluation import METRICS
 from .training import Full, Method
@@ -156,11 +157,7 @@ def search(
     """Trains with settings that optuna proposes (Akiba et al. 2019) and scores each on the validation rows with
     the task's metric. Raises `ValueError` for an unknown hyperparameter, `CourseError` for another task's file."""
     import optuna
-    unknown = [name for name in space if name not in HParams.__dataclass_fields__]
-    if unknown:
-        raise ValueError(f"space has {unknown[0]!r}, which is no hyperparameter"
-                         f"{did_you_mean(unknown[0], HParams.__dataclass_fields__)}; "
-                         f"it can have {', '.join(HParams.__dataclass_fields__)}")
+    for name in space: look_up(name, HParams.__dataclass_fields__, "there is no hyperparameter")
     metric, validation = METRICS[task.metric], task.split("validation")
 
     def score(trial):

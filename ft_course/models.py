@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 
 from .core.assets import EVERY, LARGER, WheelGone, asset_folder, asset_identity, check_memory, hub_answers, identity_in
-from .core import CourseError, atomic_path, did_you_mean, seeded
+from .core import CourseError, atomic_path, did_you_mean, look_up, scratch, seeded
 
 # %% ../nbs/1_foundations/02_base_model.ipynb #5eec0815
 _THIN = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64,
@@ -80,24 +80,16 @@ def quiet_transformers():
         if bar: logging.enable_progress_bar()
 
 # %% ../nbs/1_foundations/02_base_model.ipynb #4abfb780
-@functools.cache
-def _scratch():
-    "A folder that goes away with the process."
-    import tempfile
-    return tempfile.TemporaryDirectory(prefix="ft_course-", ignore_cleanup_errors=True)
-
 def tiny(
     architecture: str,  # one of `FAMILIES`, or mpnet or qwen2
     folder=None,        # where to save it; None: a folder that lives as long as the process
 ) -> str:
     """Path of a folder with a two-layer network of the family, its weights random (always the same),
     and a matching tokenizer. Raises `ValueError` for another family."""
-    if architecture not in _TINY:
-        raise ValueError(f"there is no tiny model of a family {architecture!r}"
-                         f"{did_you_mean(architecture, FAMILIES)}; give one of {', '.join(FAMILIES)}")
+    look_up(architecture, _TINY, "there is no tiny model of a family")
     import tempfile
     from transformers import AutoConfig, AutoModel
-    folder = Path(tempfile.mkdtemp(dir=_scratch().name))/architecture if folder is None else Path(folder)
+    folder = Path(tempfile.mkdtemp(dir=scratch().name))/architecture if folder is None else Path(folder)
     with quiet_transformers(), seeded(0):
         tokenizer = _tiny_tokenizer(architecture)
         marks = {f"{mark}_token_id": getattr(tokenizer, f"{mark}_token_id") for mark in ("pad", "bos", "eos")}
@@ -180,28 +172,26 @@ def _with_room(name) -> dict:
     check_memory(name)
     return where
 
+def _in_fp32(kind, name):
+    "The network, of one of transformers' classes."
+    import torch
+    where = _with_room(name)
+    with quiet_transformers(): return kind.from_pretrained(**where, dtype=torch.float32, use_safetensors=True).eval()
+
 def load_encoder(
     name,  # alias, folder or Hub id
 ):
     "The network without any head, in fp32: text in, one vector a token out."
-    import torch
     from transformers import AutoModel
-    where = _with_room(name)
-    with quiet_transformers():
-        return AutoModel.from_pretrained(**where, dtype=torch.float32,
-                                         use_safetensors=True).eval()
+    return _in_fp32(AutoModel, name)
 
 # %% ../nbs/1_foundations/02_base_model.ipynb #a6314f97
 def load_causal(
     name,  # alias, folder or Hub id
 ):
     "A causal language model in fp32."
-    import torch
     from transformers import AutoModelForCausalLM
-    where = _with_room(name)
-    with quiet_transformers():
-        return AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32,
-                                                    use_safetensors=True).eval()
+    return _in_fp32(AutoModelForCausalLM, name)
 
 # %% ../nbs/1_foundations/02_base_model.ipynb #dc3345fd
 def keep_layers(config, layers: int, name):
@@ -268,29 +258,21 @@ def model_kind(config) -> str:
 def _config_and_licence(name: str) -> tuple:
     "The model's config, and the licence that our pins or its card name; leaves nothing in the Hub cache."
     import tempfile
-    from huggingface_hub import constants, hf_hub_download, metadata_load, try_to_load_from_cache
-    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, RemoteEntryNotFoundError
+    from huggingface_hub import constants, metadata_load
     from transformers import AutoConfig
+    from transformers.utils import cached_file
     where = resolve_model(name)
-    source, revision = where["pretrained_model_name_or_path"], where.get("revision")
-    licence = MODELS[name].licence if name in MODELS else None
-    with tempfile.TemporaryDirectory(prefix="ft_course-") as folder:
-        def fetch(file): return hf_hub_download(source, file, revision=revision, local_dir=folder)
-        if Path(source).is_dir(): card = Path(source)/"README.md"
-        elif "local_files_only" in where:
-            card = try_to_load_from_cache(source, "README.md", revision=revision)
-            if card is None: licence = licence or "card not downloaded"
-        else:
-            try:
-                where = {"pretrained_model_name_or_path": str(Path(fetch("config.json")).parent)}
-                try: card = fetch("README.md")
-                except RemoteEntryNotFoundError: card = None
-            except (EntryNotFoundError, HfHubHTTPError) as err:
-                raise CourseError(f"{constants.ENDPOINT} gives no config of {source!r}: look whether the name "
-                                  "is right, and whether one has to log in first (`hf auth login`).") from err
-        if not licence and isinstance(card, (str, Path)) and Path(card).is_file():
-            licence = (metadata_load(card) or {}).get("license")
-        return AutoConfig.from_pretrained(**where), licence or "not stated here"
+    source, here = where["pretrained_model_name_or_path"], "local_files_only" in where
+    with tempfile.TemporaryDirectory(prefix="ft_course-", ignore_cleanup_errors=True) as folder:
+        if not here: where["cache_dir"] = folder
+        try: config = AutoConfig.from_pretrained(**where)
+        except OSError as err:
+            if here: raise
+            raise CourseError(f"{constants.ENDPOINT} gives no config of {source!r}: look whether the name "
+                              "is right, and whether one has to log in first (`hf auth login`).") from err
+        try: card = metadata_load(cached_file(where.pop("pretrained_model_name_or_path"), "README.md", **where)) or {}
+        except OSError: card = {"license": "card not downloaded"} if here and not Path(source).is_dir() else {}   # there is none
+    return config, MODELS[name].licence if name in MODELS else card.get("license", "not stated here")
 
 # %% ../nbs/1_foundations/02_base_model.ipynb #d1e0c8f4
 def footprint(

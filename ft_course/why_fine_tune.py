@@ -4,8 +4,7 @@
 
 # %% auto #0
 __all__ = ['SEEDS', 'EPOCHS', 'WRITER', 'CHOSEN', 'LIVE', 'tf_idf', 'encoder_tuned', 'writer', 'candidates', 'estimators', 'live',
-           'quick_ways', 'full_size', 'choosing_parts', 'cut_networks', 'airline_layers', 'airline_table',
-           'headlines_table', 'writing_table', 'airline_choosing', 'headlines_choosing', 'writing_choosing']
+           'quick_ways', 'full_size', 'choosing_parts', 'cut_networks', 'airline_layers']
 
 # %% ../nbs/1_foundations/01_why_fine_tune.ipynb #331266c5
 from sklearn.base import clone
@@ -81,13 +80,11 @@ def live(task):
     and 48 test items of `headline_writing`; any other as it is."""
     return fewer(task, task.name, **LIVE[task.name]) if task.name in LIVE else task
 
-def quick_ways(
-    rows: int = 1000,  # training tweets that are learnt from
-) -> dict:             # row -> fitted classifier
-    "Three ways to sort tweets, ready within seconds; the prompt learns from none."
+def quick_ways() -> dict:   # row -> fitted classifier
+    "Three ways to sort tweets, learnt from the first 1,000 within seconds; the prompt learns from none."
     texts, labels = load_task("airline").split("train")
     bar = progress(("TF-IDF", "frozen encoder", "zero-shot prompt"), "getting ready", unit="way")
-    return {row: estimators("airline")[row].fit(texts[:rows], labels[:rows]) for row in bar}
+    return {row: estimators("airline")[row].fit(texts[:1000], labels[:1000]) for row in bar}
 
 def full_size(name: str):
     "The task as its stored table uses it: all of it; of `headline_writing` 480 training rows and 200 test items."
@@ -113,15 +110,6 @@ def airline_layers():   # of chapter 02
     rows = estimators("airline")
     return load_task("airline"), cut_networks() | {row: rows[row] for row in ("fine-tuned", "random weights")}
 
-@table("airline", SEEDS)
-def airline_table(): return full_size("airline"), estimators("airline")
-@table("headlines", SEEDS)
-def headlines_table(): return full_size("headlines"), estimators("headlines")
-@table("headline_writing", SEEDS)
-def writing_table(): return full_size("headline_writing"), estimators("headline_writing")
-@table("airline_choosing")
-def airline_choosing(): return choosing_parts("airline")
-@table("headlines_choosing")
-def headlines_choosing(): return choosing_parts("headlines")
-@table("headline_writing_choosing")
-def writing_choosing(): return choosing_parts("headline_writing")
+for name in CHOSEN:
+    table(name, SEEDS)(lambda name=name: (full_size(name), estimators(name)))
+    table(f"{name}_choosing")(lambda name=name: choosing_parts(name))

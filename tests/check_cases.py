@@ -362,7 +362,7 @@ def rate_at(step, n_steps, peak, warmup):
 def decay_for(share, rates):
     left = lambda decay: np.prod([1 - rate*decay for rate in rates])
     return min(range(1000), key=lambda decay: abs(left(decay) - share))
-""", 'That is close, but not within one part in forty: if you try decays out, try'),
+""", 'is 11, and should be 10.5361'),
 ],
 "06.choose": [
 ("def cheapest(scores, minutes): return max(scores, key=lambda s: np.mean(scores[s]))", 'A setting within one standard error of the best mean is good enough, and then'),
@@ -497,19 +497,19 @@ def luck(scores):
     scores = np.asarray(scores, float)
     each, a = scores.mean(axis=0), scores.mean()
     return each.std(ddof=1), np.sqrt(a*(1 - a)/scores.shape[1])
-""", 'It is the standard deviation of one accuracy a wording, dividing by their'),
+""", 'The first is the standard deviation of one accuracy a wording, dividing by their'),
 ("""
 def luck(scores):
     scores = np.asarray(scores, float)
     each, a = scores.mean(axis=1), scores.mean()
     return each.std(), np.sqrt(a*(1 - a)/scores.shape[1])
-""", 'It is the standard deviation of one accuracy a wording, dividing by their'),
+""", 'The first is the standard deviation of one accuracy a wording, dividing by their'),
 ("""
 def luck(scores):
     scores = np.asarray(scores, float)
     each, a = scores.mean(axis=1), scores.mean()
     return each.std(ddof=1), np.sqrt(a*(1 - a)/scores.size)
-""", 'It is the root of a(1 - a)/n, with the accuracy of all wordings together and'),
+""", 'the second the root of a(1 - a)/n, with the accuracy of all wordings together and'),
 ],
 "08.pays": [
 ("""
@@ -626,12 +626,12 @@ def fuse(rankings, constant):
 def best_threshold(scores, answerable, invented, refused):
     def cost(t): return sum(refused*(s >= t) if not a else invented*(s < t) for s, a in zip(scores, answerable))
     return min(sorted(scores), key=cost)
-""", 'At .9 one question is refused and none invented'),
+""", 'at .9 one question is refused and none invented'),
 ("""
 def best_threshold(scores, answerable, invented, refused):
     def cost(t): return sum(invented*(s > t) if not a else refused*(s <= t) for s, a in zip(scores, answerable))
     return min(sorted(scores), key=cost)
-""", 'At .9 one question is refused and none invented'),
+""", 'at .9 one question is refused and none invented'),
 ("""
 def best_threshold(scores, answerable, invented, refused):
     def cost(t): return sum(invented*(s >= t) if not a else refused*(s < t) for s, a in zip(scores, answerable))
@@ -643,7 +643,7 @@ def best_threshold(scores, answerable, invented, refused):
     tries = [(a + b)/2 for a, b in zip(s, s[1:])] or s
     def cost(t): return sum(invented*(x >= t) if not a else refused*(x < t) for x, a in zip(scores, answerable))
     return min(tries, key=cost)
-""", 'try each score as the threshold'),
+""", 'Try each score as the threshold'),
 ],
 "10.diverse": [
 ('def diverse(query, vectors, k, balance): return np.argsort(-(vectors @ query), kind="stable")[:k].tolist()', 'The twin of a passage that is picked already adds nothing new'),

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ft_course.core import progress
-from ft_course.core.records import provenance, read_record, write_record
+from ft_course.core import progress, write_json
+from ft_course.core.records import provenance, read_record
 from ft_course.evaluation import interval, redrawn_scores
 from ft_course.results import STORE
 
@@ -105,7 +105,7 @@ def main():
     for cell in progress(GRID, "coverage", unit="cell"):
         if str(cell) not in kept["cells"]:
             kept["cells"][str(cell)] = coverage(cell)
-            write_record(kept, FILE)
+            write_json(kept, FILE)
         print(cell, kept["cells"][str(cell)], flush=True)
 
 

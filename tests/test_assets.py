@@ -47,7 +47,8 @@ CHILD = textwrap.dedent("""
             if stop < 0: print(event, flush=True)
             if seen == stop: os.kill(os.getpid(), signal.SIGKILL)
         sys.addaudithook(watch)
-    try: folder = asset_folder("thing", assets=things, pins={"fakewheel": tuple(pin)})
+    assets.EVERY, assets.pinned = things, lambda: {"fakewheel": tuple(pin)}
+    try: folder = asset_folder("thing")
     except Exception as err: print(type(err).__name__, err); raise SystemExit(3)
     print("ready", folder, "fakewheel" in sys.modules)
 """)

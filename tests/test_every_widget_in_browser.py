@@ -29,7 +29,7 @@ airline, mine = load_task("airline"), load_task(EXAMPLE_CSV)
 headlines, wordings = load_task("headlines"), WORDINGS["headlines"]
 figures()"""
 STATES = {
-    "classify": 'from ft_course.why_fine_tune import quick_ways\nclassify_panel(quick_ways(200), "@user thanks a lot, my suitcase is lost again")',
+    "classify": 'from ft_course.why_fine_tune import quick_ways\nclassify_panel(quick_ways(), "@user thanks a lot, my suitcase is lost again")',
     "a run": 'ran = experiment(mine, controls=("learning_rate", "num_train_epochs"), name="01.ran")\nran.set(num_train_epochs=1).run(wait=True).pin()\nran',
     "a run that watches what was known": """watched = experiment(mine, old_task=True, validation_rows=20, name="06.watched")
 watched.set(num_train_epochs=1).run(wait=True)

@@ -6,7 +6,7 @@ import pytest
 from check_cases import attempt
 from conftest import ROOT
 
-from ft_course.classroom import check, checking, exercises, hint, recall, running, solution
+from ft_course.classroom import check, checking, exercises, hint, progress, recall, running, solution
 from ft_course.classroom.quizzes import quiz_names, quiz_question
 from ft_course.classroom.exercises import evaluate_exercise, exercise, find_exercise
 from ft_course.classroom.expect import Wrong, expect, expect_cases, shown
@@ -279,7 +279,7 @@ def test_code_is_not_stressed_and_html_is_text():
 
 
 def test_a_solved_exercise_says_how_far_one_is(mine, monkeypatch):
-    monkeypatch.setattr(checking, "exercise_names", lambda: ["00.twice", "00.double", "01.f"])
+    monkeypatch.setattr(progress, "exercise_names", lambda: ["00.twice", "00.double", "01.f"])
     for name in ("00.twice", "00.double"): double(name)
     assert "solved" not in repr(check("00.twice", {"twice": abs}))
     assert "1 of 2 solved, next: 00.double." in repr(check("00.twice", {"twice": lambda x: 2*x}))

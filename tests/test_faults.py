@@ -173,7 +173,7 @@ def test_row_41_nested_settings_and_a_grid_search(tiny, messages):
     from sklearn.model_selection import GridSearchCV
     model = FineTunedClassifier(tiny, LastLayers(1), HParams(max_steps=1)).set_params(hparams__learning_rate=.5, method__k=2, random_state=3)
     assert model.hparams == HParams(max_steps=1, learning_rate=.5) and model.method == LastLayers(2) and model.random_state == 3
-    with pytest.raises(ValueError, match="hparams__learning_rat'.*did you mean 'learning_rate'"): model.set_params(hparams__learning_rat=1.)
+    with pytest.raises(ValueError, match="hparams__learning_rat: there is no setting 'learning_rat'.*did you mean 'learning_rate'"): model.set_params(hparams__learning_rat=1.)
     search = GridSearchCV(FineTunedClassifier(tiny, hparams=HParams(max_steps=1)), {"hparams__learning_rate": [1e-4, 1e-3]}, cv=2)
     texts, labels = messages
     assert search.fit(texts[:8] + texts[-8:], labels[:8] + labels[-8:]).best_params_["hparams__learning_rate"] in (1e-4, 1e-3)
@@ -396,4 +396,4 @@ def test_row_46_another_split_is_scored(tmp_path):
     made = compare({"one": DummyClassifier()}, task, split="validation", store=tmp_path)
     assert made.references.tolist() == task.split("validation")[1] and made.records["one"][0]["ids"] == list(task.data["validation"]["id"])
     assert [p.name for p in tmp_path.iterdir()] == [f"{task.name.replace('_', '-')}-validation"] and task.scored_on("test") is task
-    with pytest.raises(ValueError, match=r"has no split 'valid'.*it has train, validation, test"): compare({"one": DummyClassifier()}, task, split="valid")
+    with pytest.raises(ValueError, match=r"has no split 'valid'.*give one of train, validation, test"): compare({"one": DummyClassifier()}, task, split="valid")

@@ -54,7 +54,7 @@ def test_the_file_of_another_search_is_refused(tiny, task, tmp_path, other, what
 
 
 def test_unknown_hyperparameter_is_named_before_anything_is_written(tiny, task, tmp_path):
-    with pytest.raises(ValueError, match="'learning_rat', which is no hyperparameter.*did you mean 'learning_rate'"):
+    with pytest.raises(ValueError, match="no hyperparameter 'learning_rat'.*did you mean 'learning_rate'"):
         search(task, 1, tmp_path/"s.db", {"learning_rat": (1e-4, 1e-3)}, tiny)
     assert not (tmp_path/"s.db").exists()
 

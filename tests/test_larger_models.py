@@ -11,6 +11,7 @@ import textwrap
 import zipfile
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -72,7 +73,8 @@ def fetched(monkeypatch):
     return names
 
 
-def get(things, pins): return asset_folder("thing", fetch=True, assets=things, pins=pins)
+def get(things, pins, fetch=True):
+    with mock.patch.multiple(assets, EVERY=things, pinned=lambda: pins): return asset_folder("thing", fetch=fetch)
 
 
 def only_the_asset(folder: Path, *files):
@@ -105,7 +107,7 @@ def test_a_zip_is_unpacked_and_its_model_checked(here, fetched):
 def test_what_is_larger_is_not_fetched_unless_asked_for(here, fetched):
     from ft_course.models import load_causal, load_encoder
     things, pins = parcel(here/"links", PARTS)
-    with pytest.raises(CourseError, match="ft-course assets thing"): asset_folder("thing", assets=things, pins=pins)
+    with pytest.raises(CourseError, match="ft-course assets thing"): get(things, pins, None)
     for load, name in ((load_causal, "qwen-1.5b"), (load_encoder, "mpnet")):
         with pytest.raises(CourseError, match=rf"`ft-course assets {name}`.* GB to fetch, .* GB on disk, .* GB of memory") as caught: load(name)
         assert "\n" not in str(caught.value)
@@ -176,7 +178,8 @@ CHILD = textwrap.dedent("""
         seen += 1
         if seen == int(os.environ["KILL"]): os.kill(os.getpid(), signal.SIGKILL)
     sys.addaudithook(watch)
-    assets.asset_folder("thing", fetch=True, assets=things, pins={k: tuple(v) for k, v in made["pins"].items()})
+    assets.EVERY, assets.pinned = things, lambda: {k: tuple(v) for k, v in made["pins"].items()}
+    assets.asset_folder("thing", fetch=True)
     print(seen)
 """)
 
@@ -223,9 +226,10 @@ def test_from_a_hub(tmp_path):
     repo.mkdir()
     (repo/"thing.bin").write_bytes(b"".join(PARTS)); (repo/"config.json").write_text("{}")
     code = textwrap.dedent(f"""
-        from ft_course.core.assets import Asset, asset_folder
-        thing = Asset(("nowhere",), "", "a test asset", "none", hub=("somebody/tiny", "main"), files=("thing.bin", "config.json"), sha256="{hashlib.sha256(b''.join(PARTS)).hexdigest()}")
-        print(*sorted(p.name for p in asset_folder("thing", fetch=True, assets={{"thing": thing}}).iterdir()))""")
+        from ft_course.core import assets
+        thing = assets.Asset(("nowhere",), "", "a test asset", "none", hub=("somebody/tiny", "main"), files=("thing.bin", "config.json"), sha256="{hashlib.sha256(b''.join(PARTS)).hexdigest()}")
+        assets.EVERY = {{"thing": thing}}
+        print(*sorted(p.name for p in assets.asset_folder("thing", fetch=True).iterdir()))""")
     with Hub(repo) as hub: assert with_hub(f"import os; os.environ['FT_COURSE_HOME'] = {str(tmp_path/'home')!r}" + code, tmp_path, hub) == "asset.json config.json thing.bin"
 
 

@@ -139,7 +139,7 @@ def test_what_cannot_train_is_refused(mine, tiny):
         def __repr__(self): return "Nothing()"
     with pytest.raises(ValueError, match="DummyClassifier has no training"): experiment(task, estimator=DummyClassifier())
     with pytest.raises(ValueError, match=r"Nothing\(\) leaves nothing"): experiment(task, estimator=FineTunedClassifier(tiny), method=Nothing())
-    with pytest.raises(ValueError, match="'learning_rat', which is no setting.*learning_rate"): experiment(task, estimator=FineTunedClassifier(tiny), controls=("learning_rat",))
+    with pytest.raises(ValueError, match="this run has no setting 'learning_rat'.*did you mean 'learning_rate'"): experiment(task, estimator=FineTunedClassifier(tiny), controls=("learning_rat",))
     panel = experiment(task, LastLayers(2), estimator=FineTunedClassifier(tiny), name="x")
     assert panel.controls.sliders["k"].max == 2
     for wrong in ({"k": 9}, {"learning_rate": 5}, {"kk": 1}, {"per_device_train_batch_size": 7}):

@@ -120,7 +120,7 @@ WRONG = {
     "a string for a list": (lambda m: m.fit("a", ["x"]), "list of strings"),
     "too many layers": (lambda m: clone(m).set_params(method=LastLayers(9)).fit(["a", "b"], ["x", "y"]), "from 1 to 2"),
     "unknown model": (lambda m: clone(m).set_params(model="minlim").fit(["a", "b"], ["x", "y"]), "did you mean 'minilm'"),
-    "a rate of zero": (lambda m: HParams(learning_rate=0), "learning_rate has to be above 0"),
+    "a rate of zero": (lambda m: HParams(learning_rate=0), "learning_rate=0.0: it has to be above 0"),
     "loading what was not saved": (lambda m: FineTunedClassifier.load("/"), "ft_course.json"),
 }
 

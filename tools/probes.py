@@ -7,8 +7,8 @@ from dataclasses import is_dataclass, replace
 
 import numpy as np
 
-from ft_course.core import CourseError
-from ft_course.core.records import read_record, write_record
+from ft_course.core import CourseError, write_json
+from ft_course.core.records import read_record
 from ft_course.results import STORE, make, parts_of, table_names
 from ft_course.training import Callback
 
@@ -149,7 +149,7 @@ def discard_changed(table: str) -> dict[str, list[str]]:
         if key in kept:
             lost[key] = about["tables"]
             for name in about["tables"]: _discard(name, key)
-        write_record(kept := kept | {key: now}, FILE)
+        write_json(kept := kept | {key: now}, FILE)
     return lost
 
 

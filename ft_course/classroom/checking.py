@@ -6,26 +6,18 @@ import ipywidgets as ipw
 
 from ft_course.classroom.exercises import Exercise, Outcome, evaluate_exercise, find_exercise, unfinished_cell
 from ft_course.classroom.expect import in_words
-from ft_course.classroom.progress import keep, recall
+from ft_course.classroom.progress import done, recall, try_to_keep
 from ft_course.classroom.running import guarded
-from ft_course.classroom.solutions import exercise_names, model_solutions
+from ft_course.classroom.solutions import model_solutions
 from ft_course.classroom.texts import exercise_title
-from ft_course.core import CourseError
 from ft_course.core.display import Page, marked_up
-
-
-def _keep(name: str, **values) -> list[str]:
-    "Keeps the values; the sentence about what went wrong, if anything did."
-    try: keep("exercises", name, **values)
-    except CourseError as err: return [str(err)]
-    return []
 
 
 def hint(name: str) -> Page:
     "The next of the exercise's three hints; after the third, all of them."
     hints = find_exercise(name).hints
     given = min(recall("exercises", name).get("hints", 0) + 1, 3)
-    return _page([f"Hint {i} of 3: {h}" for i, h in enumerate(hints[:given], 1)] + _keep(name, hints=given))
+    return _page([f"Hint {i} of 3: {h}" for i, h in enumerate(hints[:given], 1)] + try_to_keep("exercises", name, hints=given))
 
 
 def solution(name: str) -> Page:
@@ -34,7 +26,8 @@ def solution(name: str) -> Page:
     before = recall("exercises", name)
     if not before.get("attempts"):
         return _page(["The solution is shown after your first attempt. A hint may help you to one."])
-    page, source = _page([] if before.get("solved") else _keep(name, solution_seen=True)), model_solutions()[name]
+    page = _page([] if before.get("solved") else try_to_keep("exercises", name, solution_seen=True))
+    source = model_solutions()[name]
     return Page(source + page, f"<pre style='white-space:pre-wrap'><code>{html.escape(source)}</code></pre>{page.markup}")
 
 
@@ -56,7 +49,7 @@ def check(
     if outcome.state != "not attempted":
         before = recall("exercises", name)
         solved = outcome.state == "solved" or before.get("solved")   # once solved, solved
-        said += _keep(name, attempts=before.get("attempts", 0) + 1, solved=solved or None)
+        said += try_to_keep("exercises", name, attempts=before.get("attempts", 0) + 1, solved=solved or None)
         said += _drawn(find_exercise(name), objects)
         if outcome.state == "solved": said += _so_far(name)
     return Checked(outcome, said)
@@ -64,9 +57,8 @@ def check(
 
 def _so_far(name: str) -> list[str]:
     "How many of the chapter's exercises are solved, and which one is next."
-    chapter, done = name.split(".")[0], recall("exercises")
-    these = [n for n in exercise_names() if n.startswith(f"{chapter}.")]
-    left = [n for n in these if n != name and not done.get(n, {}).get("solved")]
+    these = done("exercises", name.split(".")[0])
+    left = [n for n, solved in these.items() if n != name and not solved]
     if not left: return [f"All {len(these)} of this chapter are solved."] if these else []
     return [f"{len(these) - len(left)} of {len(these)} solved, next: {exercise_title(left[0])}."]
 

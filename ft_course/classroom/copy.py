@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ft_course.classroom.landing import next_links, write_landing
 from ft_course.classroom.solutions import BEGIN, without_solution
-from ft_course.core import CourseError, atomic_path
+from ft_course.core import CourseError, write_json
 
 
 def course_root(
@@ -109,9 +109,8 @@ def learners_copy(
             if now != known.get(name):
                 if known.get(name) != state: kept.append(name)
                 continue
-        with atomic_path(file) as tmp:
-            tmp.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_json(notebook, file, indent=1, ensure_ascii=False)
         known[name] = state
-    with atomic_path(record) as tmp: tmp.write_text(json.dumps(known, indent=1), encoding="utf-8")
+    write_json(known, record, indent=1)
     write_landing(target)
     return kept

@@ -85,22 +85,18 @@ def evaluate_exercise(
 ) -> Outcome:
     "Runs the check on the named objects; nothing is recorded, and no error of the learner's code gets out."
     exercise = find_exercise(name)
-    for n in exercise.wants:
-        if objects.get(n) is None or objects[n] is ...:
-            said = f"There is no `{n}` yet: write it, run its cell, then run this one again."
-            return Outcome(name, "not attempted", said)
-    for n in exercise.wants:
-        if not callable(objects[n]):
-            said = f"`{n}` is {shown(objects[n])}, of the type {type(objects[n]).__name__}; it has to be a function."
-            return Outcome(name, "wrong", said)
     try:
+        for n in exercise.wants:
+            if objects.get(n) is None or objects[n] is ...:
+                raise NotAttempted(f"There is no `{n}` yet: write it, run its cell, then run this one again.")
+            if not callable(objects[n]):
+                raise Wrong(f"`{n}` is {shown(objects[n])}, of the type {type(objects[n]).__name__}; it has to be a function.")
         with guarded(): exercise.check(**{n: objects[n] for n in exercise.wants})
-    except NotAttempted:
-        said = "Nothing to check yet: replace the `...` by your code and run its cell."
+    except NotAttempted as err:
+        said = str(err) or "Nothing to check yet: replace the `...` by your code and run its cell."
         return Outcome(name, "not attempted", said)
-    except Wrong as err: said = str(err)
+    except (Wrong, TooLong) as err: said = str(err)
     except KeyboardInterrupt: raise
-    except TooLong as err: said = str(err)
     except BaseException as err:   # a result so odd that the check itself stumbled
         said = f"What your code returns cannot be checked ({in_words(err)}); look at its type and shape."
     else: return Outcome(name, "solved", "Right.")

@@ -1,14 +1,11 @@
 "The page that a learner's copy opens on: what there is, how far one is, where to go on. It needs no run; one is there to play."
 import contextlib
-import json
 from importlib import resources
 from pathlib import Path
 
-from ft_course.classroom.progress import recall
-from ft_course.classroom.quizzes import quiz_names
-from ft_course.classroom.solutions import exercise_names
-from ft_course.core import atomic_path
-from ft_course.core.contents import Chapter, contents, hours
+from ft_course.classroom.progress import done
+from ft_course.core import atomic_path, write_json
+from ft_course.core.contents import contents, hours
 
 FILE, FEEDBACK = "start.ipynb", "feedback.md"
 PLAY = """# a tweet, sorted three ways
@@ -22,27 +19,17 @@ classify_panel(quick_ways(), "@user thanks a lot, my suitcase is lost again")
 def _template(name: str) -> str: return (resources.files("ft_course")/"classroom"/name).read_text(encoding="utf-8")
 
 
-def _done(chapter: Chapter) -> tuple[int, int]:
-    "How many of the chapter's questions and exercises are right, and how many there are."
-    found = []
-    for kind, names, done in (("quizzes", quiz_names(), "right"), ("exercises", exercise_names(), "solved")):
-        try: found += [bool(recall(kind, n).get(done)) for n in names if n.startswith(f"{chapter.number}.")]
-        except (AttributeError, TypeError, ValueError):   # a file edited by hand may hold anything; the lab opens all the same
-            found += [False for n in names if n.startswith(f"{chapter.number}.")]
-    return sum(found), len(found)
-
-
 def start_page() -> str:
     "The page as Markdown, for the learner whose copy the present folder is in; `{play}` where there is something to run."
-    done = {c.number: _done(c) for c in contents()}
-    todo = sorted((c for c in contents() if done[c.number][0] < done[c.number][1]), key=lambda c: not done[c.number][0])
+    answers = {c.number: [*done("quizzes", c.number).values(), *done("exercises", c.number).values()] for c in contents()}
+    todo = sorted((c for c in contents() if not all(answers[c.number])), key=lambda c: not any(answers[c.number]))
     rows = ["| | chapter | its question | time | done |", "|---|---|---|---|---|"]
     for c in contents():
-        right, of = done[c.number]
+        right, of = sum(answers[c.number]), len(answers[c.number])
         state = "✓" if right == of else f"{right} of {of}" if right else ""
         time = f"{hours(c.reading + c.exercises)} h"
         rows.append(f"| {c.number}{'*'*c.core} | [{c.title}]({c.file}) | {c.question} | {time} | {state} |")
-    verb = "Go on" if any(right for right, _ in done.values()) else "Begin"
+    verb = "Go on" if any(map(any, answers.values())) else "Begin"
     go_on = f"**{verb} with [{todo[0].number} {todo[0].title}]({todo[0].file}).**" if todo else "You have solved it all."
     return _template("start.md").format(go_on=go_on, table="\n".join(rows), play="{play}")
 
@@ -58,7 +45,7 @@ def write_landing(
                      "execution_count": None, "source": PLAY.splitlines(keepends=True)})
     kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
     page = {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
-    with atomic_path(target/FILE) as tmp: tmp.write_text(json.dumps(page, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(page, target/FILE, indent=1, ensure_ascii=False)
     if (target/FEEDBACK).exists(): return
     with atomic_path(target/FEEDBACK) as tmp: tmp.write_text(_template(FEEDBACK), encoding="utf-8")
 

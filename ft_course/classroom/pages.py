@@ -1,9 +1,8 @@
 "Pages about the course and the learner: what a chapter takes, how far you are, what is open."
 import textwrap
 
-from ft_course.classroom.progress import recall
-from ft_course.classroom.quizzes import quiz_names, quiz_question
-from ft_course.classroom.solutions import exercise_names
+from ft_course.classroom.progress import done, recall
+from ft_course.classroom.quizzes import quiz_question
 from ft_course.classroom.texts import exercise_title
 from ft_course.core.contents import chapter as chapter_of
 from ft_course.core.contents import contents, hours
@@ -20,8 +19,6 @@ def time_needed(
     return Sentence(f"About {said(found.reading)} of reading, {said(found.exercises)} of exercises and "
                     f"{minutes} of computing on a free machine.")
 
-
-def _of(chapter: str, names: list[str]) -> list[str]: return [n for n in names if n.startswith(f"{chapter}.")]
 
 def _quiz_state(entry: dict) -> str:
     if not entry: return "open"
@@ -41,21 +38,19 @@ def chapter_page(
     def asked(name):
         question = textwrap.shorten(quiz_question(name)["question"], 80, placeholder=" …")
         return Page(question, marked_up(question))
-    rows = [["quiz", asked(n), _quiz_state(quizzes.get(n, {}))] for n in _of(chapter, quiz_names())]
-    rows += [["exercise", exercise_title(n), _exercise_state(exercises.get(n, {}))] for n in _of(chapter, exercise_names())]
+    rows = [["quiz", asked(n), _quiz_state(quizzes.get(n, {}))] for n in done("quizzes", chapter)]
+    rows += [["exercise", exercise_title(n), _exercise_state(exercises.get(n, {}))] for n in done("exercises", chapter)]
     found = chapter_of(chapter)
     return table_page(link(f"{chapter} {found.title}", found.file), ["", "question", "state"], rows)
 
 
 def progress_page() -> Page:
     "How far you are, chapter by chapter; a star marks the core path."
-    guesses, quizzes, exercises = recall("guesses"), recall("quizzes"), recall("exercises")
     rows = []
     for c in contents():
-        asked, given = _of(c.number, quiz_names()), _of(c.number, exercise_names())
-        right = sum(bool(quizzes.get(n, {}).get("right")) for n in asked)
-        solved = sum(bool(exercises.get(n, {}).get("solved")) for n in given)
+        right, solved = ([*done(kind, c.number).values()] for kind in ("quizzes", "exercises"))
+        guessed = sum(n.startswith(f"{c.number}.") for n in recall("guesses"))
         number = c.number + "*"*c.core
         chapter = Page(f"{number} {c.title}: {c.question}", f"{number} {link(c.title, c.file).markup}<br>{marked_up(c.question)}")
-        rows.append([chapter, len(_of(c.number, list(guesses))), f"{right} of {len(asked)}", f"{solved} of {len(given)}"])
+        rows.append([chapter, guessed, f"{sum(right)} of {len(right)}", f"{sum(solved)} of {len(solved)}"])
     return table_page("Your progress", ["chapter and its question", "guesses", "quiz right", "exercises solved"], rows)

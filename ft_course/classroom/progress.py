@@ -4,14 +4,14 @@ import json
 import warnings
 from pathlib import Path
 
-from ft_course.core import CourseError, atomic_path, locked
+from ft_course.classroom.quizzes import quiz_names
+from ft_course.classroom.solutions import exercise_names
+from ft_course.core import CourseError, locked, write_json
 
 
-def learner_folder(
-    start=".",  # where to look from, upwards
-) -> Path | None:
-    "The top folder of the learner's copy of the course, or None outside of one."
-    place = Path(start).resolve()
+def learner_folder() -> Path | None:
+    "The top folder of the learner's copy of the course that this is in, or None outside of one."
+    place = Path.cwd()
     return next((folder for folder in (place, *place.parents) if (folder/".course.json").is_file()), None)
 
 FILE, FORMAT = "progress.json", 1
@@ -42,14 +42,26 @@ def recall(
     kind: str,   # "guesses", "quizzes", "exercises" or "panels"
     name: str = None,  # "06.warmup", say; None for all of the kind
 ) -> dict:       # the entry, or name -> entry; empty where there is nothing
-    "What the learner's file says. A file that cannot be read is a warning, and counts as empty."
+    """What the learner's file says. A file that cannot be read is a warning, and counts as empty, as does what stands in it
+    by hand and is no entry."""
     file = _file()
     try: content = _memory if file is None else _read(file)
     except CourseError as err:
         warnings.warn(str(err), stacklevel=2)
         content = {}
-    entries = content.get(kind, {})
-    return dict(entries if name is None else entries.get(name, {}))
+    found = content.get(kind)
+    entries = {n: e for n, e in found.items() if isinstance(e, dict)} if isinstance(found, dict) else {}
+    return entries if name is None else dict(entries.get(name, {}))
+
+
+def done(
+    kind: str,     # "quizzes" or "exercises"
+    chapter: str,  # "06"
+) -> dict:         # name -> is it right?
+    "The chapter's questions or exercises, in order, and whether they are answered right."
+    names, key = (quiz_names(), "right") if kind == "quizzes" else (exercise_names(), "solved")
+    entries = recall(kind)
+    return {n: bool(entries.get(n, {}).get(key)) for n in names if n.startswith(f"{chapter}.")}
 
 
 def _plain(value):
@@ -71,6 +83,12 @@ def keep(
         entry = entries[name] = {k: v for k, v in (entries.get(name, {}) | values).items() if v is not None}
         content["format"] = FORMAT
         if file is not None:
-            with atomic_path(file) as tmp:
-                tmp.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
+            write_json(content, file, indent=1, ensure_ascii=False)
     return entry
+
+
+def try_to_keep(kind: str, name: str, **values) -> list[str]:
+    "Keeps the values, as `keep` does; the sentence about what went wrong, if anything did."
+    try: keep(kind, name, **values)
+    except CourseError as err: return [str(err)]
+    return []

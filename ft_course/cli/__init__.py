@@ -35,16 +35,16 @@ def assets(names=(), verify: bool = False):
 def doctor() -> int:
     "Prints what this machine is and what is missing; returns the number of things that need doing."
     import platform
-    from importlib.metadata import PackageNotFoundError, version
+    from importlib.metadata import version
+    import torch
+    from ft_course.models import best_device
+    from ft_course.training import gflops
     todo = []
     print(f"ft_course {ft_course.__version__}, Python {platform.python_version()}, "
           f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores")
-    for package in ("torch", "transformers", "datasets", "peft", "scikit-learn", "jupyterlab"):
-        try: print(f"  {package} {version(package)}")
-        except PackageNotFoundError:
-            print(f"  {package} is not installed")
-            todo.append(f"pip install {package}" if package != "jupyterlab"
-                        else "pip install -e '.[course]' in the folder you cloned")
+    for package in ("torch", "transformers", "datasets", "peft", "scikit-learn"): print(f"  {package} {version(package)}")
+    if importlib.util.find_spec("jupyterlab"): print(f"  jupyterlab {version('jupyterlab')}")
+    else: todo.append("pip install -e '.[course]' in the folder you cloned, for JupyterLab")
     existing = next(p for p in (cache_dir(), *cache_dir().parents) if p.exists())
     free = shutil.disk_usage(existing).free / 1e9
     print(f"  cache {_short(cache_dir())}: {free:.1f} GB free")
@@ -55,13 +55,7 @@ def doctor() -> int:
     if missing: todo.append(f"run `ft-course assets` (missing: {', '.join(missing)})")
     if missing and free < 1:
         todo.append(f"free 1 GB at {existing}, or set FT_COURSE_HOME to a folder on another disk")
-    try:
-        import torch
-        from ft_course.models import best_device
-        from ft_course.training import gflops
-        print(f"  device {best_device()}; fp32 matrix product {gflops():.0f} GFLOP/s "
-              f"on {torch.get_num_threads()} CPU threads")
-    except ImportError: pass
+    print(f"  device {best_device()}; fp32 matrix product {gflops():.0f} GFLOP/s on {torch.get_num_threads()} CPU threads")
     for line in todo: print(f"  to do: {line}")
     if not todo: print("  nothing is missing")
     return len(todo)

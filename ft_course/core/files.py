@@ -1,5 +1,6 @@
 "Files that are whole or absent, and writers that take turns."
 import contextlib
+import json
 import os
 import secrets
 import shutil
@@ -37,6 +38,11 @@ def atomic_path(
         with contextlib.suppress(OSError):
             if tmp.is_dir(): shutil.rmtree(tmp, ignore_errors=True)
             else: tmp.unlink(missing_ok=True)
+
+
+def write_json(value, path, **how):   # as of `json.dumps`
+    "Writes the value as JSON, whole or not at all. Raises `CourseError` when it cannot be written."
+    with atomic_path(path) as tmp: tmp.write_text(json.dumps(value, **how), encoding="utf-8")
 
 
 @contextlib.contextmanager

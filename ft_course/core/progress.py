@@ -62,7 +62,3 @@ class Meter:
         self.seconds = time.perf_counter() - self._start
         self._done.set(); self._thread.join()
         self._sample()
-
-    def __repr__(self):
-        return ("Meter(not finished)" if self.seconds is None
-                else f"Meter({self.seconds:.1f} s, {self.peak_mb:.0f} MB)")

@@ -7,9 +7,6 @@ import os
 import platform
 from pathlib import Path
 
-from ft_course.core.files import atomic_path
-
-
 LIBRARIES = ("builtins", "ft_course", "numpy", "sklearn", "torch", "transformers")   # they have a version in the record
 
 
@@ -102,8 +99,3 @@ def read_record(file) -> dict | None:
     try: return json.loads(Path(file).read_text(encoding="utf-8"))
     except ValueError as err:
         raise ValueError(f"{file} is no record that can be read ({err}); delete it, and the run is made again") from err
-
-
-def write_record(record: dict, file):
-    "Writes the record, whole or not at all."
-    with atomic_path(file) as tmp: tmp.write_text(json.dumps(record), encoding="utf-8")

@@ -58,6 +58,27 @@ def one_at_a_time(
             lock.release()
 
 
+def random_states() -> dict:
+    "The states of the generators that are loaded (Python's, NumPy's, PyTorch's), as plain types and tensors."
+    states, numpy, torch = {"python": random.getstate()}, sys.modules.get("numpy"), sys.modules.get("torch")
+    if numpy:
+        kind, keys, *rest = numpy.random.get_state()
+        states["numpy"] = [kind, keys.tolist(), *rest]
+    if torch: states |= {"torch": torch.get_rng_state(),
+                         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []}
+    return states
+
+
+def set_random_states(states: dict):
+    "Puts the generators back to what `random_states` said."
+    version, numbers, gauss = states["python"]
+    random.setstate((version, tuple(numbers), gauss))
+    if "numpy" in states: sys.modules["numpy"].random.set_state(states["numpy"])
+    if "torch" in states: sys.modules["torch"].set_rng_state(states["torch"])
+    cuda = sys.modules["torch"].cuda if states.get("cuda") else None
+    if cuda and cuda.is_available(): cuda.set_rng_state_all(states["cuda"])
+
+
 @contextlib.contextmanager
 def seeded(
     seed: int | None,  # any integer; the same seed gives the same draws. None: nothing will be drawn
@@ -67,16 +88,10 @@ def seeded(
     if seed is None:
         yield
         return
-    numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
     with _one_thread():
-        states = random.getstate(), numpy and numpy.random.get_state(), torch and torch.get_rng_state()
-        cuda = torch.cuda.get_rng_state_all() if torch and torch.cuda.is_available() else None
+        states = random_states()
         random.seed(seed)
-        if numpy: numpy.random.seed(seed % 2**32)
-        if torch: torch.manual_seed(seed)
+        if "numpy" in states: sys.modules["numpy"].random.seed(seed % 2**32)
+        if "torch" in states: sys.modules["torch"].manual_seed(seed)
         try: yield
-        finally:
-            random.setstate(states[0])
-            if numpy: numpy.random.set_state(states[1])
-            if torch: torch.set_rng_state(states[2])
-            if cuda: torch.cuda.set_rng_state_all(cuda)
+        finally: set_random_states(states)

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from ft_course.core import atomic_path, did_you_mean
+from ft_course.core import atomic_path, look_up
 from ft_course.estimators.peft import Peft, as_method
 from ft_course.models import best_device, context_length, load_tokenizer, model_identity, quiet_transformers
 from ft_course.training import Callback, Full, HParams, Method, Validation, epochs_of, train
@@ -37,10 +37,7 @@ class FineTuned(BaseEstimator):
         for name, value in inside.items():
             whole, _, part = name.partition("__")
             known = [f.name for f in fields(getattr(self, whole))] if is_dataclass(getattr(self, whole, None)) else []
-            if part not in known:
-                raise ValueError(f"there is no setting {name!r}{did_you_mean(part, known)}"
-                                 + (f"; {whole} has {', '.join(known)}" if known else ""))
-            setattr(self, whole, replace(getattr(self, whole), **{part: value}))
+            setattr(self, whole, replace(getattr(self, whole), **{look_up(part, known, f"{name}: there is no setting"): value}))
         return self
 
     def _seed(self) -> int:

@@ -1,5 +1,5 @@
 "What hangs on a training run: checkpoints and exact resume, signals, a guard against divergence."
-import math, random, re, signal, sys, threading, warnings
+import math, re, signal, sys, threading, warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,22 +7,8 @@ import numpy as np
 import torch
 
 from ft_course.core import CourseError, atomic_path
+from ft_course.core.seeds import random_states, set_random_states
 from ft_course.training import Callback
-
-def _random_states() -> dict:
-    "The states of the generators that a step may draw from, as plain types and tensors."
-    kind, keys, *rest = np.random.get_state()
-    return {"python": random.getstate(), "numpy": [kind, keys.tolist(), *rest],
-            "torch": torch.get_rng_state(),
-            "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []}
-
-def _set_random_states(states: dict):
-    version, numbers, gauss = states["python"]
-    random.setstate((version, tuple(numbers), gauss))
-    kind, keys, *rest = states["numpy"]
-    np.random.set_state((kind, np.array(keys, dtype=np.uint32), *rest))
-    torch.set_rng_state(states["torch"])
-    if states["cuda"] and torch.cuda.is_available(): torch.cuda.set_rng_state_all(states["cuda"])
 
 _SIGNALLED = "stopped by "   # begins the reason when it was a signal; a checkpoint does not keep it, for the run shall go on
 
@@ -80,7 +66,7 @@ class Checkpoint(Callback):
         run.stop, self._saved = run.stop or state["stop"], run.step
         for hook, name in zip(run.hooks, _names(run.hooks)):
             if state["hooks"].get(name): hook.load_state_dict(state["hooks"][name])
-        _set_random_states(state["random"])
+        set_random_states(state["random"])
 
     def _compare(self, saved: dict, now: dict):
         if saved == now: return
@@ -95,7 +81,7 @@ class Checkpoint(Callback):
         "Writes the run's state, whole or not at all."
         hooks = {name: hook.state_dict() for hook, name in zip(run.hooks, _names(run.hooks))}
         kept = {"about": _about(run), "step": run.step, "epoch": run.epoch, "history": run.history,
-                "evaluations": run.evaluations, "hooks": hooks, "random": _random_states(),
+                "evaluations": run.evaluations, "hooks": hooks, "random": random_states(),
                 "stop": "" if run.stop.startswith(_SIGNALLED) else run.stop}
         over = run.step == run.n_steps or kept["stop"]   # then only the weights are asked for
         states = {name: getattr(run, name).state_dict() for name in ("model", *(() if over else ("optimizer", "scheduler")))}
@@ -164,9 +150,7 @@ class KeepLastGood(Callback):
         self._best = min(self._best, mean)
 
     def on_divergence(self, run):
-        with torch.no_grad():
-            for name, p in run.model.named_parameters():
-                if name in self._weights: p.copy_(self._weights[name])
+        run.model.load_state_dict(self._weights, strict=False)
         run.stop = (f"the loss stopped being a number at step {min(run.step + 1, run.n_steps)} of {run.n_steps}; "
                     f"the weights of step {self._step} are back. "
                     f"Lower the learning rate {run.hparams.learning_rate:g}")

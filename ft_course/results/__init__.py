@@ -8,7 +8,7 @@ from operator import or_
 
 import numpy as np
 
-from ft_course.core import did_you_mean
+from ft_course.core import look_up
 from ft_course.core.contents import contents
 from ft_course.evaluation import Comparison, compare
 
@@ -51,10 +51,8 @@ def table_names() -> list[str]:
 def parts_of(name: str) -> list[Part]:
     "The table as its chapter declares it. Raises `ValueError` for one that no chapter has."
     if name not in _declared:
-        of = next((c for c in contents() if name in c.tables), None)
-        if of is None:
-            raise ValueError(f"there is no stored table {name!r}{did_you_mean(name, table_names())}; "
-                             f"there are {', '.join(table_names())}")
+        look_up(name, table_names(), "there is no stored table")
+        of = next(c for c in contents() if name in c.tables)
         for chapter in [of, *contents()]:   # a later chapter's table may stand beside an earlier one's rows
             if name not in _declared: [importlib.import_module(f"ft_course.{module}") for module in chapter.modules]
         if name not in _declared:

@@ -1,25 +1,19 @@
 "A folder of text files, and an index that follows it."
-import functools, hashlib, tempfile
+import hashlib
 from pathlib import Path
 
-from ft_course.core import CourseError, atomic_path, cache_dir, progress
+from ft_course.core import CourseError, atomic_path, cache_dir, progress, scratch
 from ft_course.retrieval.encoder import Encoder
 from ft_course.retrieval.index import DocumentIndex
 
 ENDINGS = (".txt", ".md")
 
 
-@functools.cache
-def _passing() -> tempfile.TemporaryDirectory:
-    "A folder that goes away with the process."
-    return tempfile.TemporaryDirectory(prefix="ft_course-", ignore_cleanup_errors=True)
-
-
 def index_place(name: str) -> Path:
     "A folder in the course's cache; where that may not be written to, one that goes away with the process."
     place = cache_dir()/"lancedb"/name   # before 0.5 there were "indexes" of another make
     try: place.mkdir(parents=True, exist_ok=True)
-    except OSError: return Path(_passing().name)/name
+    except OSError: return Path(scratch().name)/name
     return place
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ft_course.core import CourseError, did_you_mean
+from ft_course.core import CourseError, did_you_mean, look_up
 
 COMPRESSED = r"(\.(?:gz|bz2|xz))?"
 SPLITS = {"train": "train", "validation": "validation", "valid": "validation", "val": "validation",
@@ -31,10 +31,8 @@ def task_name(source) -> str:
 
 def split_name(name, where: str) -> str:
     "train, validation or test. Raises `ValueError` for a name that is none of theirs."
-    known = str(name).strip().lower()
-    if known in SPLITS: return SPLITS[known]
-    raise ValueError(f"{where} has a split {str(name)!r}, which is not known{did_you_mean(known, SPLITS)}; the known names are "
-                     f"{', '.join(SPLITS)}: rename it, or give only the splits that you want")
+    return look_up(str(name).strip().lower(), SPLITS, f"{where} has an unknown split",
+                   ": rename it, or give only the splits that you want")
 
 
 def split_sources(source, columns: list[str]) -> dict:   # split -> source; None -> the source when it has no splits

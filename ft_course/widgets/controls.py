@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import ipywidgets as ipw
 
-from ft_course.core import did_you_mean
+from ft_course.core import look_up
 from ft_course.core.display import marked_up
 from ft_course.widgets.accessibility import FULL
 
@@ -131,9 +131,6 @@ def _move(slider, value):
     slider.value = value
 
 
-_WIDE = "<style>.ft-controls .widget-readout {flex: none; width: max-content; max-width: none; white-space: nowrap}</style>"
-
-
 class Controls(ipw.VBox):
     "A slider a setting, with the default and the reason beside it."
     def __init__(
@@ -145,8 +142,7 @@ class Controls(ipw.VBox):
         self.sliders = {name: _slider(control, defaults[name]) for name, control in controls.items()}
         self.reasons = {name: ipw.HTML(layout={"flex": "1 1 16em", "min_width": "12em"}) for name in controls}
         line = {"flex_flow": "row wrap", "align_items": "center"}
-        lines = [ipw.HBox([self.sliders[n], self.reasons[n]], layout=line) for n in controls]
-        super().__init__([*lines, ipw.HTML(_WIDE, layout={"display": "none"})])
+        super().__init__([ipw.HBox([self.sliders[n], self.reasons[n]], layout=line) for n in controls])
         self.add_class("ft-controls")
         self.on_change(self._explain)
         self._explain()
@@ -166,10 +162,7 @@ class Controls(ipw.VBox):
 
     def set(self, **settings):
         "Moves sliders, all of them or none. Raises `ValueError` for what there is not, or beyond its limits."
-        for name in settings:
-            if name not in self.sliders:
-                raise ValueError(f"this panel has no control {name!r}{did_you_mean(name, self.sliders)}; "
-                                 f"it has {', '.join(self.sliders)}")
+        for name in settings: look_up(name, self.sliders, "this panel has no control")
         fitting = {n: _fitting(n, self.controls[n], self.sliders[n], value) for n, value in settings.items()}
         for name, value in fitting.items(): _move(self.sliders[name], value)
 

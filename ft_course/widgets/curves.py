@@ -31,8 +31,7 @@ def _old_picture(run: dict, pinned) -> str:
     figure, ax = axes(4, 2.5)
     for r in pinned: named_line(ax, *_over_steps(r["old"], "old_loss"), GREY, lw=1, marker="o", ms=3)
     named_line(ax, *_over_steps(old, "old_loss"), GREEN, marker="o", ms=4)
-    top = max((r["old_loss"] for shown in (run, *pinned) for r in shown["old"]), default=1)
-    ax.set(xlabel="step", ylabel="old task's loss (nats)", xlim=(0, 1.05*max(run["of"], 1)), ylim=(0, 1.1*top))
+    ax.set(xlabel="step", ylabel="old task's loss (nats)", xlim=(0, 1.05*max(run["of"], 1)), ylim=(0, None))
     said = f"old task's loss {old[-1]['old_loss']:.3f}" if old else "the old task's loss is not measured yet"
     return inline_svg(figure, said)
 

@@ -5,10 +5,9 @@ import math
 
 import ipywidgets as ipw
 
-from ft_course.classroom.progress import keep, recall
-from ft_course.core import CourseError
+from ft_course.classroom.progress import recall, try_to_keep
 from ft_course.core.display import Page, marked_up, table_page
-from ft_course.widgets.accessibility import FULL, WRAP, Status, named, radio_buttons
+from ft_course.widgets.accessibility import FULL, Status, named, radio_buttons
 from ft_course.widgets.svg import BLUE, INK, RED, axes, inline_svg, named_line
 
 
@@ -46,10 +45,7 @@ class Guess(ipw.VBox):
         return self
 
     def _keep(self, **values):
-        try:
-            keep("guesses", self.name, **values)
-            self.status.say(f"Kept: {self.said()}.")
-        except CourseError as err: self.status.say(str(err))
+        self.status.say(*(try_to_keep("guesses", self.name, **values) or [f"Kept: {self.said()}."]))
 
     def _close(self):
         self.button.disabled = True
@@ -73,7 +69,7 @@ class GuessChoice(Guess):
     "A guess among several answers, three or four; `.result(answer)` shows both."
     def __init__(self, name: str, question: str, choices: list):
         self.choices = [str(c) for c in choices]
-        super().__init__(name, question, radio_buttons(self.choices), ipw.HTML(WRAP))
+        super().__init__(name, question, radio_buttons(self.choices))
 
     def put(self, value):
         if str(value) not in self.choices: raise ValueError(f"{value!r} is none of {', '.join(self.choices)}")

@@ -95,10 +95,7 @@ class Job:
         "Starts the run; False while another panel's is going on."
         if not _running.acquire(blocking=False): return False
         Job.latest = self
-        try: self.thread.start()
-        except BaseException:
-            if self.thread.ident is None: _running.release()   # it did not begin, so it will not release
-            raise
+        self.thread.start()
         return True
 
     def _work(self):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import ipywidgets as ipw
 
-from ft_course.core import CourseError, atomic_path, did_you_mean
+from ft_course.core import CourseError, atomic_path, look_up
 from ft_course.core.display import marked_up
 from ft_course.core.inputs import check_texts
 from ft_course.tables import read_table
@@ -94,7 +94,7 @@ class LabellingView(ipw.VBox):
 
 
 class Labeller(Panel):
-    "Texts to label one by one; `table` holds what was answered, `file` keeps it as JSON lines."
+    "Texts to label one by one; `answers` has the label of each text so far, by its number, `file` keeps them as JSON lines."
     def __init__(self, texts, labels, guidelines, file):
         self.texts, self.labels, self.file = check_texts(texts), check_texts(map(str, labels), "labels"), Path(file).expanduser()
         if len(labels) < 2 or len(set(self.labels)) < len(labels) or "" in self.labels:
@@ -104,6 +104,7 @@ class Labeller(Panel):
                              "give a name that ends in .jsonl")
         self.keys = _keys(self.labels)
         self._answers, self._typed = Answers(self.texts, self.labels, self.file), ""
+        self.answers = self._answers.given
         self.view = LabellingView(self.labels, self.keys, guidelines)
         self.view.field.observe(lambda change: self._type(change["new"]), "value")
         for label, button in self.view.buttons.items(): button.on_click(lambda _, label=label: self.answer(label))
@@ -111,26 +112,14 @@ class Labeller(Panel):
         self._show()
 
     @property
-    def answers(self) -> dict[int, str]:
-        "The labels given so far, by the text's number."
-        return self._answers.given
-
-    @property
     def table(self):
         "A DataFrame: `number` (of the text, from 0), `text`, `label`; skipped texts have an empty label."
         return self._answers.table()
 
-    @property
-    def said(self) -> str:
-        "The last line of status."
-        return self.view.status.said
-
     def answer(self, label: str) -> "Labeller":
         "Labels the present text; an empty string skips it."
         label = "" if label is None else str(label)
-        if label and label not in self.labels:
-            raise ValueError(f"{label!r} is no label here{did_you_mean(label, self.labels)}; "
-                             f"there are {', '.join(self.labels)}")
+        if label: look_up(label, self.labels, "there is no label")
         return self._done(lambda: self._answers.add(label))
 
     def undo(self) -> "Labeller":

@@ -76,11 +76,6 @@ class Experiment(Panel):
         return self.controls.values
 
     @property
-    def said(self) -> str:
-        "The last line of status."
-        return self.view.status.said
-
-    @property
     def training(self) -> bool:
         "Is a run of this panel going on?"
         return self._job is not None and self._job.alive

@@ -4,11 +4,10 @@ import re
 
 import ipywidgets as ipw
 
-from ft_course.classroom.progress import keep, recall
+from ft_course.classroom.progress import recall, try_to_keep
 from ft_course.classroom.quizzes import quiz_names, quiz_question
-from ft_course.core import CourseError
 from ft_course.core.display import marked_up
-from ft_course.widgets.accessibility import WRAP, Status, named, radio_buttons
+from ft_course.widgets.accessibility import Status, named, radio_buttons
 
 
 class Quiz(ipw.VBox):
@@ -21,7 +20,7 @@ class Quiz(ipw.VBox):
             self.control.value = texts.index(last)
             self._explain(self.found["choices"][self.control.value])
         self.control.observe(lambda change: self._answered(change["new"]), "value")
-        question = ipw.HTML(f"{WRAP}<p><strong>{marked_up(self.found['question'])}</strong></p>")
+        question = ipw.HTML(f"<p><strong>{marked_up(self.found['question'])}</strong></p>")
         super().__init__([question, self.control, self.reason, named()])
 
     def choose(self, number: int) -> "Quiz":
@@ -31,20 +30,14 @@ class Quiz(ipw.VBox):
 
     def _answered(self, number):
         if number is None: return
-        choice = self.found["choices"][number]
-        problem = ""
-        try: self._keep(choice["text"], bool(choice.get("right")))
-        except CourseError as err: problem = f"<br>{html.escape(str(err))}"
-        self._explain(choice, problem)
+        choice, before = self.found["choices"][number], recall("quizzes", self.name)
+        problems = try_to_keep("quizzes", self.name, answers=[*before.get("answers", []), choice["text"]][-20:],
+                               right=choice.get("right") or before.get("right") or None)   # once right, right
+        self._explain(choice, "".join(f"<br>{html.escape(problem)}" for problem in problems))
 
     def _explain(self, choice: dict, problem: str = ""):
         text = f"{'✓ Right' if choice.get('right') else '✗ Not so'}: {choice['why']}"
         self.reason.say(text, marked_up(text) + problem)
-
-    def _keep(self, text: str, right: bool):
-        "Once right, right: a later wrong choice does not take that away."
-        before = recall("quizzes", self.name)
-        keep("quizzes", self.name, answers=[*before.get("answers", []), text][-20:], right=right or before.get("right") or None)
 
     def __repr__(self): return "\n".join(filter(None, (self.found["question"], self.reason.said)))
 

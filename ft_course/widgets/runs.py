@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from ft_course.classroom.progress import learner_folder
-from ft_course.core import atomic_path, locked
+from ft_course.core import locked, look_up, write_json
 from ft_course.widgets.jobs import Job
 
 
@@ -74,17 +74,13 @@ class Runs:
                 others = [r["run"] for r in self.records if r is not record]
                 on_disk = [int(p.stem) for p in _run_files(self.folder)]
                 record["run"] = max([*others, *on_disk], default=0) + 1
-            with atomic_path(self.folder/f"{record['run']:03d}.json") as tmp:
-                tmp.write_text(json.dumps(record, default=str), encoding="utf-8")
+            write_json(record, self.folder/f"{record['run']:03d}.json", default=str)
             self._on_disk.add(record["run"])
 
     def find(self, number: int) -> dict:
         "The record of this number. Raises `ValueError` if there is none."
-        found = next((r for r in self.records if r["run"] == number), None)
-        if found is None:
-            known = ", ".join(str(r["run"]) for r in self.records)
-            raise ValueError(f"there is no run {number!r}; {f'there are {known}' if known else 'press Run first'}")
-        return found
+        if not self.records: raise ValueError("there is no run yet: press Run first")
+        return look_up(number, {r["run"]: r for r in self.records}, "there is no run")
 
     @property
     def pinned(self) -> list[dict]:

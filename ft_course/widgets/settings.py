@@ -2,7 +2,7 @@
 import contextlib
 from dataclasses import fields, is_dataclass, replace
 
-from ft_course.core import did_you_mean
+from ft_course.core import look_up
 from ft_course.training import EarlyStopping, LastLayers, epochs_of, layer_stack
 from ft_course.widgets.controls import CONTROLS, Control, control_of, made_up
 from ft_course.widgets.cost import own_dropout, sketch
@@ -33,10 +33,7 @@ class Settings:
         every = ({"dropout": own_dropout(estimator), "early_stopping": "off", "rows": self.rows}
                  | {n: getattr(estimator.hparams, n) for n in self.of_hparams}
                  | {n: getattr(estimator.method, n) for n in self.of_method})
-        for name in names:
-            if name not in every:
-                raise ValueError(f"controls has {name!r}, which is no setting of this run"
-                                 f"{did_you_mean(name, every)}; there are {', '.join(every)}")
+        for name in names: look_up(name, every, "this run has no setting")
         self.controls = {name: self._control(name, every[name]) for name in names}
         for name in self.of_method:
             with contextlib.suppress(ValueError):   # a field without a control keeps its value

@@ -4,7 +4,7 @@ import math
 import numpy as np
 
 from ft_course.classroom.exercises import exercise
-from ft_course.classroom.expect import Wrong, call, called, expect, expect_cases
+from ft_course.classroom.expect import expect_cases
 
 
 def _linear_schedule(step, n_steps, peak, warmup):
@@ -37,34 +37,29 @@ def check_rate_at(rate_at: callable):
         for step in range(n + 1)], tolerance=1e-6)
 
 
+def _decay(share, rates): return max(0., -math.log(share) / sum(rates))
+
+
+def _other_decays(share, rates) -> dict:
+    return {} if share == 1 else {
+        "A decay below 0 makes weights grow. The logarithm of a share below 1 is negative.": math.log(share) / sum(rates),
+        "`exp` is undone by the natural logarithm, `math.log`; this one has the base 10.": -math.log10(share) / sum(rates)}
+
+
 @exercise("06.decay")
 def check_decay(decay_for: callable):
     "The weight decay that leaves a given share of a weight after a run."
-    rng = np.random.default_rng(6)
     schedule = [1e-4*min((s + 1)/7, (64 - s)/57) for s in range(64)]
-    for share, rates, why in [
+    expect_cases(decay_for, _decay, [
         (.5, [1e-4]*100, "The steps multiply: each one takes its share of what the others have left, not of "
                          "the beginning."),
         (.9, [1e-4]*100, "After one step `1 - rate*decay` of the weight is left, after two steps the square "
                          "of that."),
         (.9, schedule, "The rate changes over the run; every step shrinks the weight by its *own* rate times "
                        "the decay."),
-        (.2, rng.uniform(1e-5, 3e-4, 200).tolist(), "The steps multiply: each one takes its share of what the "
-                                                    "others have left."),
-        (1., [1e-3]*10, "To leave all of it, there must be no decay."),
-    ]:
-        got = call(decay_for, share, rates)
-        wanted = max(0., -math.log(share) / sum(rates))
-        if np.ndim(got) != 0:
-            raise Wrong(f"{called(decay_for, share, rates)} has the shape {np.shape(got)}; return one number.")
-        got = float(got)
-        if got < -1e-7 and wanted > 0:
-            why = "A decay below 0 makes weights grow. The logarithm of a share below 1 is negative."
-        elif wanted > 0 and abs(got/wanted - math.log10(math.e)) < .01:
-            why = "`exp` is undone by the natural logarithm, `math.log`; this one has the base 10."
-        elif wanted > 0 and abs(got/wanted - 1) < .1:
-            why = "That is close, but not within one part in forty: if you try decays out, try finer ones."
-        expect(got, wanted, called(decay_for, share, rates), why, tolerance=.025)
+        (.2, np.random.default_rng(6).uniform(1e-5, 3e-4, 200).tolist(),
+         "The steps multiply: each one takes its share of what the others have left."),
+        (1., [1e-3]*10, "To leave all of it, there must be no decay.")], _other_decays, tolerance=.025)
 
 
 def _within_one_standard_error(scores, minutes):

@@ -2,15 +2,15 @@
 import math
 
 import numpy as np
+from scipy.special import softmax
 
 from ft_course.classroom.exercises import exercise
-from ft_course.classroom.expect import Wrong, call, called, expect, expect_cases
+from ft_course.classroom.expect import expect_cases
 
 
 def _label_probabilities(logs, normalize):
     scores = np.array([np.mean(v) if normalize else np.sum(v) for v in logs.values()])
-    odds = np.exp(scores - scores.max())
-    return dict(zip(logs, (odds / odds.sum()).tolist()))
+    return dict(zip(logs, softmax(scores).tolist()))
 
 
 @exercise("08.labels")
@@ -42,23 +42,12 @@ def _luck(scores):
 def check_luck(luck: callable):
     "The spread over wordings beside the standard error over items."
     rng = np.random.default_rng(8)
-    tables = [([[1, 1, 1, 1], [0, 0, 0, 0]], ""),
-              ((rng.random((6, 40)) < .6).astype(int).tolist(), ""),
-              ((rng.random((3, 100)) < np.array([[.3], [.5], [.8]])).astype(int).tolist(), ""),
-              ([[1, 0, 1, 0], [0, 1, 0, 1], [1, 1, 0, 0]],
-               "These wordings have the same accuracy, so nothing is due to them.")]
-    for scores, why in tables:
-        when = called(luck, scores)
-        got = call(luck, scores)
-        try: first, second = (float(v) for v in got)
-        except (TypeError, ValueError):
-            raise Wrong(f"{when} has to be two numbers, of wordings and of items.") from None
-        wanted = _luck(scores)
-        expect(first, wanted[0], f"the first number of {when}", why or "It is the standard deviation of one "
-               "accuracy a wording, dividing by their number less one.")
-        expect(second, wanted[1], f"the second number of {when}",
-               "It is the root of a(1 - a)/n, with the accuracy "
-               "of all wordings together and the number of items that one wording read.")
+    rule = ("The first is the standard deviation of one accuracy a wording, dividing by their number less one; the second the "
+            "root of a(1 - a)/n, with the accuracy of all wordings together and the number of items that one wording read.")
+    expect_cases(luck, _luck, [
+        ([[1, 1, 1, 1], [0, 0, 0, 0]], rule), ((rng.random((6, 40)) < .6).astype(int).tolist(), rule),
+        ((rng.random((3, 100)) < np.array([[.3], [.5], [.8]])).astype(int).tolist(), rule),
+        ([[1, 0, 1, 0], [0, 1, 0, 1], [1, 1, 0, 0]], "These wordings have the same accuracy, so nothing is due to them.")])
 
 
 def _break_even(shared, own, price, discount, once, each):
