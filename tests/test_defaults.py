@@ -4,7 +4,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from ft_course.defaults import TASKS, WAYS, sizes_table, which_article
+from ft_course.experiments.defaults import TASKS, WAYS, sizes_table, which_article
 from ft_course.embeddings import EmbeddingClassifier
 from ft_course.estimators import FewPerLabel, FineTunedClassifier
 from ft_course.results import stored

@@ -19,7 +19,7 @@ class Chapter:
     reading: float    # hours
     exercises: float  # hours
     minutes: float    # of computing, on two free cores (the reference machine)
-    modules: list[str]   # what it exports, "training"
+    modules: list[str]   # what it exports, "training", and where its other tables are declared, "experiments.defaults"
     tables: list[str]    # names of the stored tables it shows
 
 

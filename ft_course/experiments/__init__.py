@@ -1,0 +1,1 @@
+"Experiments whose tables a chapter shows and whose code it does not."
