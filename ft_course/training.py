@@ -446,10 +446,12 @@ def _about(model, rows, hparams, method, objective, seed) -> dict:
             "hparams": asdict(hparams)}
 
 def _step_batches(objective, model, rows, batches, pad_id, device) -> list[dict]:
-    "The batches of one step; one with more than `POSITIONS` is worked through in parts, so that memory stays bounded."
+    """The batches of one step; one with more than `POSITIONS` is worked through in parts, so that memory stays bounded:
+    from 32 tokens on a long row counts for more, up to double, since attention keeps numbers for every pair of tokens."""
     found = []
     for numbers in batches:
-        parts = token_batches([objective.length(rows[i]) for i in numbers], POSITIONS.get(device, 32_768))
+        lengths = [objective.length(rows[i]) for i in numbers]
+        parts = token_batches([n*min(2, max(1, (64 + n)/96)) for n in lengths], POSITIONS.get(device, 32_768))
         found += [objective.batch(model, [rows[numbers[i]] for i in part], pad_id, device) for part in parts]
     return found
 
