@@ -237,8 +237,8 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
             head = LogisticRegression(max_iter=3000, random_state=self.random_state)
             if isinstance(self.C, Real): return head.set_params(C=self.C)
             if (counts := np.bincount(codes)).min() < 2:
-                raise ValueError(f"label {classes[counts.argmin()].item()!r} has one row, and choosing C on held-out rows needs two; "
-                                 "give EmbeddingClassifier a single C, or the label another row")
+                raise ValueError(f"label {classes[counts.argmin()].item()!r} has one row, and choosing C on held-out rows "
+                                 "needs two; give EmbeddingClassifier a single C, or the label another row")
             return GridSearchCV(head, {"C": [*self.C]}, cv=min(4, counts.min()))
         if self.classifier == "knn":
             from sklearn.neighbors import KNeighborsClassifier
