@@ -25,7 +25,7 @@ def few_and_all(task, sizes=(8, 32, 128, None)) -> tuple:
 
 @table("defaults_headlines", range(5))
 def headlines(): return few_and_all(load_task("headlines"))
-@table("defaults_airline", range(5))
+@table("defaults_airline", range(3))
 def airline(): return few_and_all(load_task("airline"))
 
 
