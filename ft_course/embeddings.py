@@ -277,7 +277,7 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator):
         self.classes_ = np.array(about["classes"])
         with np.load(folder/"learnt.npz", allow_pickle=False) as file: self.learnt_ = dict(file)
         if self.classifier == "knn":
-            head = self._head(len(self.learnt_["codes"]))
+            head = self._head(self.learnt_["codes"], self.classes_)
             self.classifier_ = head.fit(self.learnt_["vectors"], self.classes_[self.learnt_["codes"]])
         else:
             from sklearn.linear_model import LogisticRegression
