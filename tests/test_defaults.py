@@ -42,6 +42,7 @@ def test_C_is_chosen_with_three_rows_of_a_label():
     assert model.predict(["good", "bad"]).tolist() == ["g", "b"]
 
 
+@pytest.mark.slow
 def test_the_table_has_a_row_for_every_task_and_size():
     found = sizes_table()
     assert len(found) == 8 and set(WAYS) <= {*found.columns}
