@@ -1,4 +1,5 @@
 "The package as a whole: imports, versions, drift between notebooks, package and README."
+import ast
 import json
 import re
 import shutil
@@ -40,6 +41,24 @@ def test_constraints_pin_every_requirement(root):
     pinned = {re.split("==", line)[0].lower().replace("_", "-") for line in (root/"constraints.txt").read_text().splitlines() if "==" in line}
     wanted = {re.split(r"[<>=~!\[]", r)[0].lower().replace("_", "-") for key, value in config["DEFAULT"].items() if key.endswith("requirements") for r in value.split()}
     assert wanted - pinned - {"pip"} == set()
+
+
+def test_what_is_imported_comes_with_the_requirements(root):
+    config, distributions = ConfigParser(delimiters=["="], interpolation=None), metadata.packages_distributions()
+    config.read(root/"settings.ini", encoding="utf-8")
+    def plain(name): return re.split(r"[<>=~!\[; (]", name)[0].lower().replace("_", "-")
+    todo = {plain(r) for key in ("requirements", "course_requirements", "hosted_requirements") for r in config["DEFAULT"][key].split()}
+    comes = set()
+    while todo:
+        comes.add(name := todo.pop())
+        try: todo |= {plain(r) for r in metadata.requires(name) or () if "extra ==" not in r} - comes
+        except metadata.PackageNotFoundError: pass   # for another system
+    for file in (root/"ft_course").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            modules = ([alias.name for alias in node.names] if isinstance(node, ast.Import)
+                       else [node.module] if isinstance(node, ast.ImportFrom) and not node.level else [])
+            for name in {module.split(".")[0] for module in modules} - {"ft_course"} - sys.stdlib_module_names:
+                assert {plain(d) for d in distributions.get(name, ())} & comes, f"{file.name} imports {name}, which no requirement brings"
 
 
 def test_package_is_what_the_notebooks_say(root, tmp_path):
