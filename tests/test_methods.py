@@ -9,7 +9,7 @@ import torch
 
 from ft_course.estimators import FineTunedClassifier, FineTunedGenerator, as_method
 from ft_course.models import tiny as tiny_model
-from ft_course.training import Full, HeadOnly, HParams, LastLayers
+from ft_course.training import Full, HeadOnly, HParams, Labels, LastLayers
 
 FAMILIES = ("bert", "distilbert", "roberta", "gpt2", "t5", "llama")
 TARGETS = {"bert": ["query", "value"], "roberta": ["query", "value"], "distilbert": ["q_lin", "v_lin"], "gpt2": ["c_attn"],
@@ -272,3 +272,19 @@ def test_micro_batches_give_the_gradient_of_the_whole_batch(monkeypatch):
         return [s["loss"] for s in model.history_["steps"]], [s["grad_norm"] for s in model.history_["steps"]]
     whole, parts = losses(10_000), losses(24)
     np.testing.assert_allclose(whole, parts, rtol=1e-4)
+
+
+@pytest.mark.parametrize("tokens, parts", [(32, [32]), (96, [6]*5 + [2]), (128, [4]*8)])
+def test_long_rows_go_through_in_smaller_parts(tokens, parts):
+    "Attention keeps numbers for every pair of tokens: as many positions of longer rows would take more memory."
+    from ft_course.models import load_classifier
+    from ft_course.training import train
+    seen = []
+    class Watched(Labels):
+        def loss(self, model, batch):
+            seen.append(tuple(batch["input_ids"].shape))
+            return super().loss(model, batch)
+    rows = [{"input_ids": [5]*tokens, "labels": i % 2} for i in range(32)]
+    hparams = HParams(max_steps=1, per_device_train_batch_size=32, max_length=128)
+    train(load_classifier(tiny_model("bert"), ["a", "b"]), rows, hparams, Full(), Watched(), device="cpu")
+    assert seen[:len(parts)] == [(n, tokens) for n in parts]

@@ -16,7 +16,7 @@ from ft_course.training import (POSITIONS, Full, HParams, Labels, Method, Object
                                 token_batches)
 
 HEADS = ("probe", "random", "keep")
-FEW = 16   # rows a label below which a frozen encoder is often as good (chapter 05's table of the defaults)
+FEW = 16   # rows a label below which a frozen encoder may be as good (chapter 05's table of the defaults)
 
 
 def not_learnt(steps: list[dict], codes, rate: float, weights=None) -> str:
@@ -80,7 +80,7 @@ class FineTunedClassifier(ClassifierMixin, FineTuned):
         said = not_learnt(self.history_["steps"], codes, self.hparams.learning_rate, weights) if plain else ""
         if not said and plain and self.pretrained and self.history_["steps"] and len(texts) < FEW*len(classes):
             said = (f"{len(texts)} rows for {len(classes)} labels are few: a logistic regression on the frozen encoder "
-                    "(EmbeddingClassifier) is often as good and takes seconds; compare the two on validation rows.")
+                    "(EmbeddingClassifier) may be as good and takes seconds; compare the two on validation rows.")
         if said: warnings.warn(said, stacklevel=2)
         return self
 
