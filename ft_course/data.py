@@ -276,17 +276,17 @@ class Task:
 
     def split(self, name: str) -> tuple[list[str], list]:
         "Texts and labels of one split, as two lists."
-        return list(self.data[name][self.text]), list(self.data[name][self.label])
+        return self.data[name][self.text][:], self.data[name][self.label][:]
 
     @property
     def labels(self) -> list:
         "The labels of the training rows, sorted."
-        return sorted(set(self.data["train"][self.label]))
+        return sorted(set(self.data["train"][self.label][:]))
 
     def take(self, seed: int = 0, **rows: int) -> "Task":
         """The task with only so many rows of the named splits, as in `task.take(train=200)`: drawn at random,
         labels in proportion (and each once at least where there is room), in the order of the split."""
-        return self._cut(rows, lambda split, n: split.select(np.sort(_spread(split[self.label], seed)[:n])))
+        return self._cut(rows, lambda split, n: split.select(np.sort(_spread(split[self.label][:], seed)[:n])))
 
     def head(self, **rows: int) -> "Task":
         "The task with only the first rows of the named splits, whatever their labels."
@@ -505,7 +505,7 @@ def label_table(
     task: Task,
 ) -> pd.DataFrame:
     "Rows and share of each label in each split."
-    counts = pd.DataFrame({split: pd.Series(list(rows[task.label]), dtype=object).value_counts()
+    counts = pd.DataFrame({split: pd.Series(rows[task.label][:], dtype=object).value_counts()
                            for split, rows in task.data.items()}).fillna(0).astype(int).sort_index()
     return pd.concat({"rows": counts, "share": (counts / counts.sum()).round(3)}, axis=1)
 

@@ -396,7 +396,7 @@ def run_once(
     with Meter() as answering: answers = _answers(run, *task.split("test"))
     record |= {"fit_seconds": round(fitting.seconds, 1), "answer_seconds": round(answering.seconds, 1),
                "peak_mb": round(max(fitting.peak_mb, answering.peak_mb)),
-               "ids": list(task.data["test"]["id"])} | answers
+               "ids": task.data["test"]["id"][:]} | answers
     if hasattr(run, "history_"):
         record["losses"] = [round(step["loss"], 4) for step in run.history_["steps"]]
         record["epochs"] = [{k: round(float(v), 4) for k, v in epoch.items()} for epoch in run.history_["epochs"]]

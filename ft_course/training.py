@@ -20,7 +20,7 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 
-from .core import CourseError, one_at_a_time, progress, seeded
+from .core import CourseError, free_memory, one_at_a_time, progress, seeded
 from .core.inputs import check_choice, check_settings
 from .models import best_device
 
@@ -487,6 +487,7 @@ def train(
             run.tell("on_train_begin")
             run.tell("on_restore")
             while run.step < len(plan) and not run.stop:
+                if device == "cpu" and run.step % 10 == 0: free_memory()
                 model.train()
                 run.epoch, batches = plan[run.step]
                 batches = _step_batches(objective, model, rows, batches, pad_id, device)

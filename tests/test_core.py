@@ -55,3 +55,14 @@ def test_nothing_stays_of_a_bar_in_a_notebook(monkeypatch):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("\n".join(code))])
     nbclient.NotebookClient(notebook).execute()
     assert [o["data"] for o in notebook.cells[0].outputs] == [{"text/plain": ""}], "one bar was drawn, and is empty now"
+
+
+def test_freed_memory_goes_back_to_the_system():
+    import psutil
+    from ft_course.core import free_memory
+    kept = [bytearray(50_000) for _ in range(6000)]   # 300 MB, in blocks too small to be mapped on their own
+    last = kept[-1]
+    taken = psutil.Process().memory_info().rss
+    del kept
+    if not free_memory(): pytest.skip("the C library is not glibc")
+    assert taken - psutil.Process().memory_info().rss > 250e6 and len(last) == 50_000

@@ -68,7 +68,7 @@ def test_words_and_private_names_leave_rows_fresh_and_probes_equal(copy):
     assert found["stale"] == {} and found["changed"] == {} and len(found["tables"]) > 15
 
 
-TUNED, FROZEN = "FineTunedClassifier, minilm, Full(head_rate=10.0)", "EmbeddingClassifier, minilm, logistic, mean"
+TUNED, FROZEN = "FineTunedClassifier, minilm, Full(head_rate=1.0), head from probe", "EmbeddingClassifier, minilm, logistic, mean"
 
 
 @pytest.mark.parametrize("module, old, new, kind, said, table", [

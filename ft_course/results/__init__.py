@@ -85,7 +85,7 @@ def on_items(
     task,              # a `Task`
 ) -> Comparison:
     "The rows on that task's test items alone, the seconds in proportion, to stand beside rows that read no others."
-    ids = list(task.data["test"]["id"])
+    ids = task.data["test"]["id"][:]
     def cut(run: dict) -> dict:
         place = {name: i for i, name in enumerate(run["ids"])}
         if missing := [name for name in ids if name not in place]:
