@@ -8,6 +8,7 @@ from sklearn.linear_model import LogisticRegression
 
 from ft_course.estimators import FineTunedClassifier
 from ft_course.estimators.classifier import not_learnt
+from ft_course.estimators import head
 from ft_course.estimators.head import as_sure_as_right, features, output_layer, start_from_probe
 from ft_course.models import FAMILIES, load_classifier, load_tokenizer
 from ft_course.models import tiny as tiny_model
@@ -38,8 +39,9 @@ def test_the_head_is_a_logistic_regression_on_the_models_own_features(family, n_
 
 
 @pytest.mark.parametrize("weight", [None, {"a": 9, "b": 1, "c": 1}], ids=["plain", "weighted"])
-def test_written_by_hand_it_is_scikit_learns(tiny, weight):
+def test_written_by_hand_it_is_scikit_learns(tiny, weight, monkeypatch):
     "The direction of scikit-learn's coefficients on features of variance 1, rows counted by their labels' weights where there are some."
+    monkeypatch.setattr(head, "ALIKE", 0.)   # random weights make much the same of every text
     tokenizer = load_tokenizer(tiny)
     model = load_classifier(tiny, ["a", "b", "c"], seed=0)
     codes, rows = np.array([0, 1, 2]*12), Labels().rows(tokenizer, TEXTS, max_length=32)
@@ -51,6 +53,15 @@ def test_written_by_hand_it_is_scikit_learns(tiny, weight):
     close = [np.corrcoef(got.ravel(), LogisticRegression(C=C, max_iter=300, tol=1e-3)
                          .fit((x - x.mean(0))/(x.std(0) + 1e-6), codes, [r.get("weight", 1.) for r in rows]).coef_.ravel())[0, 1] for C in np.logspace(-4, 0, 5)]
     assert max(close) > 1 - 1e-6
+
+
+@pytest.mark.parametrize("layers, kept", [(1, True), (2, True), (3, True), (6, False)])
+def test_where_all_texts_look_alike_the_head_stays_as_it_is(layers, kept):
+    "The first layers of MiniLM make nearly the same features of every text; weights of hundreds would tell them apart, and diverge."
+    tokenizer, model = load_tokenizer("minilm"), load_classifier("minilm", ["a", "b", "c"], seed=0, layers=layers)
+    before = output_layer(model, 3).weight.clone()
+    start_from_probe(model, Labels().rows(tokenizer, TEXTS, max_length=32), [0, 1, 2]*12, 3, tokenizer.pad_token_id, "cpu")
+    assert torch.equal(before, output_layer(model, 3).weight) == kept and output_layer(model, 3).weight.abs().max() < 10
 
 
 def test_a_probe_is_as_sure_as_it_is_right():

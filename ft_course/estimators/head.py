@@ -7,6 +7,7 @@ from ft_course.core import progress
 from ft_course.training import POSITIONS, collate, first_token_only, token_batches
 
 PROBED = 4000   # rows that a probe is fitted on; from there on more hardly move it
+ALIKE = .02     # spread of the features over texts, in shares of their size, below which there is nothing to probe
 STRENGTHS = np.logspace(-4, 0, 5)   # C of the logistic regression, for features of variance 1
 
 
@@ -43,7 +44,8 @@ def pooled(model, given, batch):
 
 def start_from_probe(model, rows, codes, n_labels: int, pad_id: int, device, seed: int = 0) -> None:
     """Writes into the output layer the logistic regression on the model's own features, its strength chosen on held-out rows;
-    rows count by their `weight` where they have one."""
+    rows count by their `weight` where they have one. Where the features hardly differ from text to text, as in a network that
+    was cut to its first layers, the layer stays as it is: weights that tell them apart would be large, and training diverge."""
     from sklearn.linear_model import LogisticRegression
     layer, codes = output_layer(model, n_labels), np.asarray(codes)
     order = np.random.default_rng(seed).permutation(len(codes))
@@ -51,6 +53,7 @@ def start_from_probe(model, rows, codes, n_labels: int, pad_id: int, device, see
     for code in range(n_labels): rank[order[codes[order] == code]] = np.arange((codes == code).sum())
     chosen = order[np.argsort(rank[order] >= 8, kind="stable")][:PROBED]   # eight of every label, then by chance
     x, y, rank = features(model.to(device), layer, [rows[i] for i in chosen], pad_id, device), codes[chosen], rank[chosen]
+    if x.std(0).mean() < ALIKE*np.sqrt((x**2).mean()): return
     weights = np.array([max(rows[i].get("weight", 1.), 1e-9) for i in chosen])   # held-out rows must not all count nothing
     biased = layer.bias is not None
     mean, scale = x.mean(0) if biased else 0., x.std(0) + 1e-6
