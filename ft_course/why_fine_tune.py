@@ -100,15 +100,16 @@ def choosing_parts(name: str) -> list[Part]:
             for row, settings in candidates(name).items() if len(settings) > 1]
 
 def cut_networks() -> dict:
-    "The encoder cut to its first 1, 2 and 3 layers, pretrained and random: row -> unfitted estimator."
-    rows = estimators("airline")
-    return {f"{k} layer{'s' if k > 1 else ''}{suffix}": clone(rows[row]).set_params(layers=k)
-            for row, suffix in (("fine-tuned", ""), ("random weights", ", random")) for k in (1, 2, 3)}
+    """The encoder cut to its first 1, 2 and 3 layers, pretrained and random, and the whole pretrained one: row -> unfitted
+    estimator. All heads start at random: early layers summarise all tweets too much alike for a probe."""
+    tuned = encoder_tuned(1e-4, EPOCHS["airline"]).set_params(method=Full(10.), head="random")
+    cut = {f"{k} layer{'s' if k > 1 else ''}{suffix}": clone(start).set_params(layers=k)
+           for suffix, start in (("", tuned), (", random", estimators("airline")["random weights"])) for k in (1, 2, 3)}
+    return cut | {"6 layers": tuned}
 
 @table("airline_layers", SEEDS)
 def airline_layers():   # of chapter 02
-    rows = estimators("airline")
-    return load_task("airline"), cut_networks() | {row: rows[row] for row in ("fine-tuned", "random weights")}
+    return load_task("airline"), cut_networks() | {"random weights": estimators("airline")["random weights"]}
 
 for name in CHOSEN:
     table(name, SEEDS)(lambda name=name: (full_size(name), estimators(name)))
