@@ -203,6 +203,16 @@ def test_a_table_is_made_once_and_only_what_changed_again(tmp_path, monkeypatch,
     assert isinstance(parts_of("made up")[0], Part)
 
 
+def test_a_probe_stays_with_the_row_it_was_made_of(monkeypatch):
+    "A table that a chapter puts before the others must not make a kind's probe another row's."
+    from tools import probes
+    monkeypatch.setattr(probes, "kinds", lambda: {"kind": {"rows": {"new of first": ("new",), "known of second": ("known",)}}})
+    monkeypatch.setattr(probes, "run", lambda of: of)
+    for kept, wanted in (({}, "new"), ({"kind": {"row": "known of second"}}, "known"), ({"kind": {"row": "gone of second"}}, "new")):
+        monkeypatch.setattr(probes, "read_record", lambda file: kept)
+        assert probes._values.__wrapped__("kind")["found"] == wanted
+
+
 def test_a_changed_probe_makes_all_tables_anew_that_lost_rows(monkeypatch):
     from types import SimpleNamespace
     from tools import probes

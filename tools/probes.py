@@ -114,28 +114,30 @@ def changed(before, now, path: str = "", exact: bool = False) -> list[str]:
 
 @functools.cache
 def kinds() -> dict[str, dict]:
-    "Kind -> the tables that have rows of it, and the first such row's estimator, task and use of validation rows."
+    "Kind -> the tables that have rows of it, and its rows by name: estimator, task and use of validation rows."
     found = {}
     for name in table_names():
         for part in parts_of(name):
-            for estimator in part.rows.values():
+            for row, estimator in part.rows.items():
                 if (key := kind(estimator)) is None: continue
-                first = {"tables": [], "estimator": estimator, "task": part.task, "validation": part.validation}
-                entry = found.setdefault(key, first)
+                entry = found.setdefault(key, {"tables": [], "rows": {}})
+                entry["rows"].setdefault(f"{row} of {name}", (estimator, part.task, part.validation))
                 if name not in entry["tables"]: entry["tables"].append(name)
     return found
 
 
 @functools.cache
 def _values(key: str) -> dict:
-    about = kinds()[key]
-    return run(about["estimator"], about["task"], about["validation"])
+    "The probe of the row that it was made of before, of the first where that is gone."
+    rows, before = kinds()[key]["rows"], (read_record(FILE) or {}).get(key, {}).get("row")
+    row = before if before in rows else next(iter(rows))
+    return {"row": row, "found": run(*rows[row])}
 
 
 def check_probe(key: str) -> list[str]:
     "What a kind of row does otherwise than when its tables were made, in words."
     before = (read_record(FILE) or {}).get(key)
-    return ["it has no probe yet; make results makes it"] if before is None else changed(before, _values(key))
+    return ["it has no probe yet; make results makes it"] if before is None else changed(before["found"], _values(key)["found"])
 
 
 def discard_changed(table: str) -> dict[str, list[str]]:
@@ -145,7 +147,7 @@ def discard_changed(table: str) -> dict[str, list[str]]:
     for key, about in kinds().items():
         if table not in about["tables"]: continue
         now = _values(key)
-        if key in kept and not changed(kept[key], now): continue
+        if key in kept and not changed(kept[key]["found"], now["found"]): continue
         if key in kept:
             lost[key] = about["tables"]
             for name in about["tables"]: _discard(name, key)

@@ -1,11 +1,11 @@
 "Freed memory that goes back to the system, so that a long training takes no more of it than a short one."
 import ctypes
 
-M_MMAP_THRESHOLD, LARGE = -3, 4_000_000   # malloc.h; bytes
+M_MMAP_THRESHOLD, LARGE = -3, 2_000_000   # malloc.h; bytes
 
 
 def free_memory() -> bool:
-    """Gives back what is free, and from now on a block of 4 MB or more as soon as it is freed.
+    """Gives back what is free, and from now on a block of 2 MB or more as soon as it is freed.
     `False` where the C library cannot (it is not glibc)."""
     try:
         libc = ctypes.CDLL(None)

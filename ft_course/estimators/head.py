@@ -7,7 +7,7 @@ from ft_course.core import progress
 from ft_course.training import POSITIONS, collate, first_token_only, token_batches
 
 PROBED = 4000   # rows that a probe is fitted on; from there on more hardly move it
-ALIKE = .02     # spread of the features over texts, in shares of their size, below which there is nothing to probe
+STEEPEST = 50.  # most that a head's logit may change, in nats, per change of the features by their own size
 STRENGTHS = np.logspace(-4, 0, 5)   # C of the logistic regression, for features of variance 1
 
 
@@ -45,7 +45,7 @@ def pooled(model, given, batch):
 def start_from_probe(model, rows, codes, n_labels: int, pad_id: int, device, seed: int = 0) -> None:
     """Writes into the output layer the logistic regression on the model's own features, its strength chosen on held-out rows;
     rows count by their `weight` where they have one. Where the features hardly differ from text to text, as in a network that
-    was cut to its first layers, the layer stays as it is: weights that tell them apart would be large, and training diverge."""
+    was cut to its first layers, the weights that tell them apart would be in the hundreds and training diverge: `STEEPEST` bounds them."""
     from sklearn.linear_model import LogisticRegression
     layer, codes = output_layer(model, n_labels), np.asarray(codes)
     order = np.random.default_rng(seed).permutation(len(codes))
@@ -53,10 +53,9 @@ def start_from_probe(model, rows, codes, n_labels: int, pad_id: int, device, see
     for code in range(n_labels): rank[order[codes[order] == code]] = np.arange((codes == code).sum())
     chosen = order[np.argsort(rank[order] >= 8, kind="stable")][:PROBED]   # eight of every label, then by chance
     x, y, rank = features(model.to(device), layer, [rows[i] for i in chosen], pad_id, device), codes[chosen], rank[chosen]
-    if x.std(0).mean() < ALIKE*np.sqrt((x**2).mean()): return
     weights = np.array([max(rows[i].get("weight", 1.), 1e-9) for i in chosen])   # held-out rows must not all count nothing
     biased = layer.bias is not None
-    mean, scale = x.mean(0) if biased else 0., x.std(0) + 1e-6
+    mean, scale, size = x.mean(0) if biased else 0., x.std(0) + 1e-6, np.sqrt((x**2).sum(1).mean())
     x = (x - mean)/scale
     def fitted(C, kept):
         return LogisticRegression(C=C, max_iter=300, fit_intercept=biased, tol=1e-3).fit(x[kept], y[kept], weights[kept])
@@ -76,6 +75,7 @@ def start_from_probe(model, rows, codes, n_labels: int, pad_id: int, device, see
     if n_labels == 2: slopes, bias = np.stack([-slopes[0], slopes[0]])/2, np.array([-1, 1])*bias/2   # two for one
     share = as_sure_as_right(x @ slopes.T + bias, y, losses[C], weights)
     slopes, bias = share*slopes/scale, share*bias
+    slopes *= min(1., STEEPEST/max(np.linalg.norm(slopes, 2)*size, 1e-9))   # the largest singular value
     with torch.no_grad():
         layer.weight.copy_(torch.from_numpy(slopes))
         if biased: layer.bias.copy_(torch.from_numpy(bias - slopes @ mean))

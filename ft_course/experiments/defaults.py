@@ -38,7 +38,7 @@ def few_and_all(task, sizes) -> tuple:
 def headlines(): return few_and_all(load_task("headlines"), (8, 32, 128, None))
 @table("defaults_airline", range(5))
 def airline(): return few_and_all(load_task("airline"), (8, 32, 128, None))
-@table("defaults_77_articles", range(4))
+@table("defaults_77_articles", range(5))
 def articles(): return few_and_all(which_article(77), (8, None))
 
 
