@@ -487,7 +487,7 @@ def train(
             run.tell("on_train_begin")
             run.tell("on_restore")
             while run.step < len(plan) and not run.stop:
-                if device == "cpu" and run.step % 10 == 0: free_memory()
+                if device == "cpu": free_memory()
                 model.train()
                 run.epoch, batches = plan[run.step]
                 batches = _step_batches(objective, model, rows, batches, pad_id, device)
