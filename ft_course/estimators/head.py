@@ -44,8 +44,8 @@ def pooled(model, given, batch):
 
 def start_from_probe(model, rows, codes, n_labels: int, pad_id: int, device, seed: int = 0) -> None:
     """Writes into the output layer the logistic regression on the model's own features, its strength chosen on held-out rows;
-    rows count by their `weight` where they have one. Where the features hardly differ from text to text, as in a network that
-    was cut to its first layers, the weights that tell them apart would be in the hundreds and training diverge: `STEEPEST` bounds them."""
+    rows count by their `weight` where they have one. `STEEPEST` bounds its weights: where the features hardly differ from text
+    to text, as in a network that was cut to its first layers, they would be in the hundreds, and training diverge."""
     from sklearn.linear_model import LogisticRegression
     layer, codes = output_layer(model, n_labels), np.asarray(codes)
     order = np.random.default_rng(seed).permutation(len(codes))
