@@ -167,8 +167,12 @@ def load_tokenizer(
 
 # %% ../nbs/1_foundations/02_base_model.ipynb #24f044bc
 def _with_room(name) -> dict:
-    "As `resolve_model`; raises `CourseError` where memory is too short for one of the course's larger models."
+    "As `resolve_model`; raises `CourseError` where memory is short for a larger model, `ValueError` for an adapter's folder."
     where = resolve_model(name, weights=True)
+    folder = Path(where["pretrained_model_name_or_path"])
+    if (folder/"adapter_config.json").is_file() and not (folder/"config.json").is_file():
+        raise ValueError(f"{folder} holds an adapter and no model of its own; open it with FineTunedClassifier.load or "
+                         "FineTunedGenerator.load, or save it merged")
     check_memory(name)
     return where
 

@@ -5,9 +5,10 @@
 # %% auto #0
 __all__ = ['SCHEDULES', 'POSITIONS', 'gflops', 'collate', 'classification_loss', 'HParams', 'epochs_of', 'Objective', 'Labels',
            'accumulate_gradients', 'length_grouped_batches', 'token_batches', 'dropout16', 'Dropout16', 'attention16',
-           'cheaper_dropout', 'layer_stack', 'first_token_only', 'head_parameters', 'Method', 'Full', 'HeadOnly',
-           'LastLayers', 'trainable_fraction', 'StopTraining', 'Callback', 'Run', 'ProgressBar', 'step_plan', 'train',
-           'logits_at', 'answer_token_losses', 'answer_loss', 'Answers', 'Validation', 'EarlyStopping']
+           'cheaper_dropout', 'layer_stack', 'first_token_only', 'head_parameters', 'Method', 'train_only', 'Full',
+           'HeadOnly', 'LastLayers', 'trainable_fraction', 'StopTraining', 'Callback', 'Run', 'ProgressBar',
+           'step_plan', 'train', 'logits_at', 'answer_token_losses', 'answer_loss', 'Answers', 'Validation',
+           'EarlyStopping']
 
 # %% ../nbs/1_foundations/05_training.ipynb #4e7e1124
 import contextlib, hashlib, json, math, types
@@ -321,7 +322,8 @@ class Method:
                 {"params": [p for p in trainable if p.ndim < 2], "weight_decay": 0.}]
 
 # %% ../nbs/1_foundations/05_training.ipynb #3906ffbd
-def _train_only(model: nn.Module, parameters) -> nn.Module:
+def train_only(model: nn.Module, parameters) -> nn.Module:
+    "The model, in which only these parameters train."
     model.requires_grad_(False)
     for p in parameters: p.requires_grad_(True)
     return model
@@ -345,7 +347,7 @@ class Full(Method):
 class HeadOnly(Method):
     "Only what comes after the last layer trains."
     whole = True
-    def apply(self, model): return _train_only(model, head_parameters(model))
+    def apply(self, model): return train_only(model, head_parameters(model))
 
 @dataclass(frozen=True)
 class LastLayers(Method):
@@ -357,7 +359,7 @@ class LastLayers(Method):
         if not 1 <= self.k <= len(layers):
             raise ValueError(f"LastLayers(k={self.k}): this model has {len(layers)} layers, "
                              f"so k has to be from 1 to {len(layers)}")
-        return _train_only(model, [*layers[-self.k:].parameters(), *head_parameters(model)])
+        return train_only(model, [*layers[-self.k:].parameters(), *head_parameters(model)])
 
 # %% ../nbs/1_foundations/05_training.ipynb #0f52997a
 def trainable_fraction(
@@ -487,7 +489,7 @@ def train(
             run.tell("on_train_begin")
             run.tell("on_restore")
             while run.step < len(plan) and not run.stop:
-                if device == "cpu": free_memory()
+                if device == "cpu" and run.step % 5 == 0: free_memory()
                 model.train()
                 run.epoch, batches = plan[run.step]
                 batches = _step_batches(objective, model, rows, batches, pad_id, device)

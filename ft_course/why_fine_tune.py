@@ -101,7 +101,7 @@ def choosing_parts(name: str) -> list[Part]:
 
 def cut_networks() -> dict:
     """The encoder cut to its first 1, 2 and 3 layers, pretrained and random, and the whole pretrained one: row -> unfitted
-    estimator. All heads start at random: early layers summarise all tweets too much alike for a probe."""
+    estimator. All heads start at random, so that one thing differs."""
     tuned = encoder_tuned(1e-4, EPOCHS["airline"]).set_params(method=Full(10.), head="random")
     cut = {f"{k} layer{'s' if k > 1 else ''}{suffix}": clone(start).set_params(layers=k)
            for suffix, start in (("", tuned), (", random", estimators("airline")["random weights"])) for k in (1, 2, 3)}

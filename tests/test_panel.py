@@ -421,8 +421,17 @@ def test_a_notebook_shows_the_panel(mine, small):
     assert "application/vnd.jupyter.widget-view+json" in shown and shown["text/plain"].startswith("Experiment on")
 
 
+def test_rank_and_alpha_have_sliders(tiny):
+    from peft import LoraConfig
+    panel = experiment(load_task(EXAMPLE_CSV), LoraConfig(r=2, lora_alpha=4, target_modules=["query"]), estimator=FineTunedClassifier(tiny), controls="num_train_epochs")
+    assert panel.settings == {"num_train_epochs": panel.settings["num_train_epochs"], "r": 2, "lora_alpha": 4}
+    method = panel.set(r=8, lora_alpha=64).unfitted().method
+    assert (method.r, method.lora_alpha, method.target_modules) == (8, 64, {"query"})
+    with pytest.raises(ValueError, match="r=3: this control has 1, 2, 4"): panel.set(r=3)
+
+
 def test_a_method_of_peft_has_a_panel(mine, tiny):
     from peft import LoraConfig
     panel = experiment(load_task(EXAMPLE_CSV), LoraConfig(r=2, target_modules=["query"]), estimator=FineTunedClassifier(tiny), controls="num_train_epochs")
-    assert list(panel.settings) == ["num_train_epochs"] and "Expected: about" in panel.view.cost.said
+    assert list(panel.settings) == ["num_train_epochs", "r", "lora_alpha"] and "Expected: about" in panel.view.cost.said
     assert panel.set(num_train_epochs=1).run(wait=True).runs["ended"].tolist() == ["finished"]

@@ -129,7 +129,7 @@ def test_probe(key):
 
 
 def test_every_kind_has_a_probe_and_no_probe_is_left_over():
-    assert set(read_record(STORE/"probes.json")) == set(kinds()) and len(kinds()) <= 24
+    assert set(read_record(STORE/"probes.json")) == set(kinds()) and len(kinds()) <= 40
 
 
 def test_no_record_is_left_over():

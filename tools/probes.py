@@ -34,6 +34,12 @@ class Recorder(Callback):
 STANDS_IN = {"qwen-0.5b": "smollm2", "qwen-1.5b": "smollm2", "mpnet": "minilm"}   # the same code, and no gigabytes to fetch
 
 
+def method_name(method) -> str:
+    "The method with its settings; one of peft's configs by its class, and what is not as usual among its switches."
+    if not hasattr(method, "peft_type"): return repr(method)
+    return "+".join([type(method).__name__, *(name for name in ("use_dora", "use_rslora") if getattr(method, name, False))])
+
+
 def kind(estimator) -> str | None:
     """What sort of row this estimator makes, a larger model's with that of the small one whose probe stands for it;
     None where the course trains and reads nothing itself."""
@@ -43,11 +49,11 @@ def kind(estimator) -> str | None:
     if p.get("model") in STANDS_IN: p["model"] = STANDS_IN[p["model"]]
     if name == "FineTunedClassifier":
         others = [type(c).__name__ for c in p["callbacks"] if type(c).__name__ != "DropoutRate"]
-        return ", ".join([name, str(p["model"]), repr(p["method"]), *others, *(["cut"] if p["layers"] else []),
+        return ", ".join([name, str(p["model"]), method_name(p["method"]), *others, *(["cut"] if p["layers"] else []),
                           *([] if p["pretrained"] else ["random weights"]),
                           *([] if p["head"] == "random" else [f"head from {p['head']}"])])
     if name == "FineTunedGenerator":
-        return ", ".join([name, str(p["model"]), repr(p["method"]),
+        return ", ".join([name, str(p["model"]), method_name(p["method"]),
                           *(["untrained"] if p["hparams"].num_train_epochs == 0 else [])])
     if name == "EmbeddingClassifier": return ", ".join([name, str(p["model"]), p["classifier"], p["pooling"]])
     if name == "PromptClassifier":

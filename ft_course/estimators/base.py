@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from ft_course.core import atomic_path, look_up
+from ft_course.core import CourseError, atomic_path, look_up
 from ft_course.estimators.peft import Peft, as_method
 from ft_course.models import best_device, context_length, load_tokenizer, model_identity, quiet_transformers
 from ft_course.training import Callback, Full, HParams, Method, Validation, epochs_of, train
@@ -61,17 +61,29 @@ class FineTuned(BaseEstimator):
         run = train(model, rows, hparams, as_method(self.method), self.objective, tokenizer.pad_token_id, seed, hooks,
                     device)
         self.adapter_ = getattr(self.model_, "active_adapter", None)
+        self.kept_ = self._size()
         self.history_ = {"steps": run.history, "epochs": run.evaluations, "stopped": run.stop}
         return self
 
+    def _size(self) -> dict:
+        "What a record keeps: `trainable`, how many numbers trained, and `file_mb`, the size of the weights that `save` writes."
+        parameters = [*self.model_.parameters()]
+        trained = [p for p in parameters if p.requires_grad]
+        kept = parameters if as_method(self.method).whole else trained
+        return {"trainable": sum(p.numel() for p in trained), "file_mb": round(sum(p.nbytes for p in kept)/1e6, 3)}
+
     def _start(self, model, rows, columns, seed, device): "What is done to the model before it trains."
 
-    def _ready(self):
+    def ready(self):
         "The fitted model, in `eval` mode, this estimator's adapter switched on."
         check_is_fitted(self, "model_")
         if getattr(self, "adapter_", None) is not None and self.model_.active_adapter != self.adapter_:
             self.model_.set_adapter(self.adapter_)
         return self.model_.eval()
+
+    def token_ids(self, texts) -> list[list[int]]:
+        "The tokens that the fitted model reads of each text; of a generator with the prompt around it."
+        return [row["input_ids"] for row in self._rows(self.tokenizer_, texts)]
 
     def save(self,
         folder,
@@ -80,7 +92,7 @@ class FineTuned(BaseEstimator):
         """Writes a folder, whole or not at all, and returns the estimator. `Full` and methods that train a part of the
         model write a model that transformers opens, peft's methods an adapter with its head that peft opens.
         Raises `ValueError` for a folder with other files, `CourseError` when there is no room."""
-        model, method = self._ready(), as_method(self.method)
+        model, method = self.ready(), as_method(self.method)
         whole = merged or method.whole
         kept = method if method.whole or not merged else Full()   # folded in, it is a model like any other
         about = {"model": str(self.model), "whole": whole,
@@ -196,7 +208,11 @@ def read_folder(folder, cls) -> tuple[Path, dict]:
     if about.get("format") != FORMAT:
         raise ValueError(f"{folder} was saved in format {about.get('format')} and this version reads "
                          f"format {FORMAT}; load it with the version of ft_course that saved it")
-    if not about.get("whole") and about["base"] != model_identity(about["model"]):
+    if about.get("whole"): return folder, about
+    try: base = model_identity(about["model"])
+    except (ValueError, CourseError) as err:
+        raise ValueError(f"{folder} holds what was trained on {about['model']}, which is not here any more ({err})") from err
+    if about["base"] != base:
         raise ValueError(f"{folder} was trained on other weights than {about['model']} has here; "
                          "give it the model it was trained on")
     return folder, about

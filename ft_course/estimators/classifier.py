@@ -123,7 +123,7 @@ class FineTunedClassifier(ClassifierMixin, FineTuned):
 
     def logits(self, texts) -> np.ndarray:
         "The model's scores before the softmax, shape (n_texts, n_classes)."
-        model, texts = self._ready(), check_texts(texts)
+        model, texts = self.ready(), check_texts(texts)
         self._warn_if_cut(texts, self.tokenizer_)
         rows = self._rows(self.tokenizer_, texts)
         logits, device = np.zeros((len(rows), len(self.classes_)), dtype=np.float32), next(model.parameters()).device

@@ -104,12 +104,12 @@ class FineTunedGenerator(FineTuned):
 
     def answer_losses(self, prompts, answers) -> np.ndarray:
         "Mean cross-entropy (nats a token) of each given answer, its end mark included, shape (n_prompts,)."
-        model, (prompts, answers) = self._ready(), check_pairs(prompts, answers, ("prompts", "answers"))
+        model, (prompts, answers) = self.ready(), check_pairs(prompts, answers, ("prompts", "answers"))
         return mean_answer_losses(model, self.tokenizer_, self._rows(self.tokenizer_, prompts, answers))
 
     def generate(self, prompts) -> list[str]:
         "The most probable answer to each prompt, token by token (greedy), without its end mark."
-        model = self._ready()
+        model = self.ready()
         room = (context_length(model.config) or math.inf) - self.max_new_tokens
         return generate_texts(model, self.tokenizer_, self._rows(self.tokenizer_, prompts, room=room), self.max_new_tokens)
 

@@ -54,6 +54,10 @@ CONTROLS = {
         "labelled rows. More: more steps in an epoch, less to learn by heart, and each costs labelling")),
     "head_rate": Control("head's rate ×", "log", 1., 100., why=(
         "the head may learn faster than the rest, above all one that starts at random")),
+    "r": Control("rank", "choice", options=(1, 2, 4, 8, 16, 32, 64), why=(
+        "of each update: how many directions it can move a layer in. More: more numbers that train, a larger file")),
+    "lora_alpha": Control("alpha", "choice", options=(1, 2, 4, 8, 16, 32, 64, 128, 256), why=(
+        "the update counts alpha / rank times. Larger: as if the rate were higher")),
     "k": Control("last layers", "int", 1, 12, why=(
         "layers that train. Fewer: cheaper, less to forget, less to learn with")),
 }

@@ -8,6 +8,9 @@ from ft_course.widgets.controls import CONTROLS, Control, control_of, made_up
 from ft_course.widgets.cost import own_dropout, sketch
 
 
+OF_PEFT = ("r", "lora_alpha")   # what of one of peft's configs gets a control
+
+
 def own_fields(thing) -> dict:   # name -> dataclass field; empty for what is no dataclass
     "The fields that a dataclass is made of."
     return {f.name: f for f in fields(thing) if f.init} if is_dataclass(thing) else {}
@@ -29,7 +32,9 @@ class Settings:
         shown = replace(estimator.hparams, num_train_epochs=epochs_of(estimator.hparams, self.rows, labels))   # a number, to show
         self.estimator, self.task = (estimator := clone(estimator).set_params(hparams=shown)), task
         self.of_hparams = own_fields(estimator.hparams)
-        self.of_method = own_fields(estimator.method) if not hasattr(estimator.method, "peft_type") else {}   # peft has too many
+        self.of_method = own_fields(estimator.method)
+        if hasattr(estimator.method, "peft_type"):   # peft has too many
+            self.of_method = {n: f for n, f in self.of_method.items() if n in OF_PEFT}
         every = ({"dropout": own_dropout(estimator), "early_stopping": "off", "rows": self.rows}
                  | {n: getattr(estimator.hparams, n) for n in self.of_hparams}
                  | {n: getattr(estimator.method, n) for n in self.of_method})
