@@ -14,6 +14,7 @@ __all__, __getattr__, __dir__ = lazy_names(__name__, {   # what users import; ev
     "evaluation": "METRICS Metric compare interval verdict",
     "training": "Answers Callback EarlyStopping Full HParams HeadOnly Labels LastLayers Method Objective",
     "estimators": "Checkpoint FineTunedClassifier FineTunedGenerator",
+    "lora": "LoRA",
     "results": "stored table",
     "embeddings": "EmbeddingClassifier embed",
     "prompting": "PromptClassifier generate generate_json",

@@ -676,6 +676,56 @@ def diverse(query, vectors, k, balance):
     return picked
 """, 'With a balance of 1 only the nearness to the query counts'),
 ],
+"12.size": [
+("""
+def lora_mb(layers, r):
+    return sum(r*(i + o) for i, o in layers) / 1e6
+""", 'That counts numbers; each takes four bytes'),
+("""
+def lora_mb(layers, r):
+    return sum(4*r*i for i, o in layers) / 1e6
+""", 'One of them is missing'),
+("""
+def lora_mb(layers, r):
+    return 4*r*sum(i + o for i, o in layers) / 1024**2
+""", 'not 1,024 times 1,024'),
+],
+"12.fold": [
+("""
+def fold(W, A, B, alpha, sign=1):
+    return W + sign*(B @ A)
+""", 'The update is scaled by alpha / r'),
+("""
+def fold(W, A, B, alpha, sign=1):
+    return W + sign*A.shape[0]/alpha*(B @ A)
+""", 'The factor is upside down'),
+("""
+def fold(W, A, B, alpha, sign=1):
+    W += sign*alpha/len(A)*(B @ A)
+    return W
+""", 'has changed; return a new one'),
+("""
+def fold(W, A, B, alpha, sign=1):
+    return W + alpha/len(A)*(B @ A)
+""", 'With sign=-1 the update comes out again'),
+],
+"12.decide": [
+("""
+def decide(rows, before, allowed, margin):
+    good = {n: numbers for n, (low, high, numbers, old) in rows.items() if low > -margin}
+    return (min(good, key=good.get), "smallest that is good enough") if good else (None, "nothing qualifies")
+""", 'A row that breaks the old task may not be chosen'),
+("""
+def decide(rows, before, allowed, margin):
+    good = {n: numbers for n, (low, high, numbers, old) in rows.items() if low > -margin and old <= allowed}
+    return (min(good, key=good.get), "smallest that is good enough") if good else (None, "nothing qualifies")
+""", "is counted from the untouched network's loss"),
+("""
+def decide(rows, before, allowed, margin):
+    good = {n: numbers for n, (low, high, numbers, old) in rows.items() if high > -margin and old <= before + allowed}
+    return (min(good, key=good.get), "smallest that is good enough") if good else (None, "nothing qualifies")
+""", 'that asks only for its upper end'),
+],
 }
 
 RIGHT = {
@@ -1091,6 +1141,31 @@ def diverse(query, vectors, k, balance):
         best = max(left, key=value)
         picked.append(best); left.remove(best)
     return picked
+""",
+],
+"12.size": [
+"""
+def lora_mb(layers, r):
+    total = 0
+    for inputs, outputs in layers: total += np.zeros((r, inputs), dtype=np.float32).nbytes + np.zeros((outputs, r), dtype=np.float32).nbytes
+    return total/1_000_000
+""",
+],
+"12.fold": [
+"""
+def fold(W, A, B, alpha, sign=1):
+    W, A, B = (torch.tensor(m) for m in (W, A, B))
+    out = W.clone()
+    for k in range(A.shape[0]): out = out + sign*alpha/A.shape[0]*torch.outer(B[:, k], A[k])
+    return out
+""",
+],
+"12.decide": [
+"""
+def decide(rows, before, allowed, margin):
+    for name, (low, high, numbers, old) in sorted(rows.items(), key=lambda item: item[1][2]):
+        if not (low <= -margin or old - before > allowed + 1e-12): return [name, "smallest that is good enough"]
+    return None, "nothing qualifies"
 """,
 ],
 }

@@ -25,7 +25,8 @@ def cells(name: str, kind: str) -> list[str]:
 
 def test_the_chapters_are_the_notebooks_in_order():
     assert [c.file for c in contents()] == [n for n in NOTEBOOKS if "/" in n]
-    assert [c.number for c in contents()] == [f"{i:02d}" for i in range(1, len(contents()) + 1)]
+    numbers = [c.number for c in contents()]   # one that is not written yet leaves a gap
+    assert numbers == sorted(set(numbers)) and all(c.file.split("/")[-1].startswith(f"{c.number}_") for c in contents())
 
 
 @pytest.mark.parametrize("c", contents(), ids=lambda c: c.number)

@@ -6,7 +6,7 @@ from test_methods import ANSWERS, HPARAMS, LABELS, PROMPTS, TEXTS, WRITES, lora,
 from ft_course.estimators import FineTunedClassifier, FineTunedGenerator
 from ft_course.models import tiny as tiny_model
 from ft_course.training import Full, HeadOnly, HParams
-from ft_course.widgets.lens import lens, parted
+from ft_course.widgets.lenses import lens, parted
 
 UNTRAINED = HParams(num_train_epochs=0, max_length=48)
 

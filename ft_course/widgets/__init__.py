@@ -7,7 +7,7 @@ __all__, __getattr__, __dir__ = lazy_names(__name__, {
     "cost": "expected_cost",
     "guessing": "guess_choice guess_curve guess_number guesses",
     "labelling": "label",
-    "lens": "lens",
+    "lenses": "lens",
     "panel": "experiment",
     "prompts": "prompt_panel",
     "quizzes": "quiz",
