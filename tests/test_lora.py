@@ -72,7 +72,7 @@ def test_lora_by_hand_is_peft_s(ready):
     family, model, batch = ready
     ByHand = shown("LoRALinear")
     before = classification_loss(model, batch).item()
-    mine, layers = wrapped(copy.deepcopy(model), family, lambda layer: ByHand(layer, r=2, alpha=3))
+    mine, layers = wrapped(copy.deepcopy(model), family, lambda layer: ByHand(layer, r=2, alpha=3).double())
     theirs = get_peft_model(copy.deepcopy(model), LoraConfig(r=2, lora_alpha=3, target_modules=TARGETS[family]))
     found = {n.partition("base_model.model.")[2]: m for n, m in theirs.named_modules() if hasattr(m, "lora_A") and hasattr(m, "lora_B")}
     assert len(found) == len(layers) > 1
